@@ -1,0 +1,140 @@
+"""What one upstream attempt used, as disjoint token counts.
+
+Rules of this file:
+- The leaves never overlap: their sums are the provider's own totals. Providers disagree whether
+  "input" includes cached tokens and "output" includes reasoning; that disagreement ends in the
+  dialect that reads them, never later.
+- A breakdown that contradicts its total is not clamped: the totals are kept, the breakdown is
+  dropped, and `anomaly` says what was wrong.
+"""
+
+from typing import Literal
+
+import msgspec
+
+UsageSource = Literal["provider", "estimated", "none"]
+"""Who counted: the provider, the gateway (a stream that was cut), or nobody."""
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Tokens of one attempt. Every count is a leaf; totals are properties."""
+
+    input_fresh: int = 0
+    """Input tokens billed at the plain rate: text, and whatever the provider did not break down."""
+    input_audio: int = 0
+    input_image: int = 0
+    cache_read: int = 0
+    """Input tokens read from the provider's prompt cache."""
+    cache_read_audio: int = 0
+    cache_write: int = 0
+    """Input tokens written to the prompt cache, time to live not reported."""
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    output_text: int = 0
+    """Output tokens that are not reasoning, audio or image."""
+    output_audio: int = 0
+    output_image: int = 0
+    reasoning: int = 0
+    """Output tokens spent on reasoning, shown to the caller or not."""
+    web_searches: int = 0
+    """Server-side search calls the provider bills by the call."""
+    provider_total: int | None = None
+    """The provider's own total, kept only where it is not the sum of the leaves."""
+    source: UsageSource = "provider"
+    anomaly: str = ""
+    """Why the provider's breakdown was not believed; empty when all is well."""
+
+    @property
+    def input_tokens(self) -> int:
+        """All input tokens, cached ones included (the OpenTelemetry meaning)."""
+        return (
+            self.input_fresh
+            + self.input_audio
+            + self.input_image
+            + self.cache_read
+            + self.cache_read_audio
+            + self.cache_write
+            + self.cache_write_5m
+            + self.cache_write_1h
+        )
+
+    @property
+    def cached_tokens(self) -> int:
+        """Input tokens read from cache, all modalities."""
+        return self.cache_read + self.cache_read_audio
+
+    @property
+    def cache_write_tokens(self) -> int:
+        """Input tokens written to cache, all times to live."""
+        return self.cache_write + self.cache_write_5m + self.cache_write_1h
+
+    @property
+    def output_tokens(self) -> int:
+        """All output tokens, reasoning included."""
+        return self.output_text + self.output_audio + self.output_image + self.reasoning
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
+
+
+NO_USAGE = Usage(source="none")
+"""Nothing was reported and nothing was estimated."""
+
+
+def usage_from_totals(
+    input_total: int,
+    output_total: int,
+    *,
+    cache_read: int = 0,
+    cache_write: int = 0,
+    cache_write_5m: int = 0,
+    cache_write_1h: int = 0,
+    input_audio: int = 0,
+    input_image: int = 0,
+    cache_read_audio: int = 0,
+    reasoning: int = 0,
+    output_audio: int = 0,
+    output_image: int = 0,
+    web_searches: int = 0,
+    provider_total: int | None = None,
+) -> Usage:
+    """Build a `Usage` from totals that *include* every part given beside them.
+
+    A part that exceeds its total makes the record anomalous: totals kept, breakdown dropped.
+    """
+    parts_in = cache_read + cache_write + cache_write_5m + cache_write_1h + input_audio + input_image + cache_read_audio
+    parts_out = reasoning + output_audio + output_image
+    fresh = input_total - parts_in
+    text = output_total - parts_out
+    total = None if provider_total is None or provider_total == input_total + output_total else provider_total
+    if fresh < 0 or text < 0:
+        wrong = (
+            f"input {input_total} < its parts {parts_in}"
+            if fresh < 0
+            else f"output {output_total} < its parts {parts_out}"
+        )
+        return Usage(
+            input_fresh=input_total,
+            output_text=output_total,
+            web_searches=web_searches,
+            provider_total=total,
+            anomaly=wrong,
+        )
+    return Usage(
+        input_fresh=fresh,
+        input_audio=input_audio,
+        input_image=input_image,
+        cache_read=cache_read,
+        cache_read_audio=cache_read_audio,
+        cache_write=cache_write,
+        cache_write_5m=cache_write_5m,
+        cache_write_1h=cache_write_1h,
+        output_text=text,
+        output_audio=output_audio,
+        output_image=output_image,
+        reasoning=reasoning,
+        web_searches=web_searches,
+        provider_total=total,
+    )

@@ -1,0 +1,238 @@
+"""A dialect: one API's schema, read into the neutral form and written from it.
+
+Rules of this file:
+- A dialect does no I/O and keeps no state between calls; what a stream needs to remember lives in
+  the objects made per stream.
+- `parse_*` read what a stranger sent and raise (`BadRequest` for a caller, `UpstreamGarbled` for a
+  provider); `render_*` never fail on a well-formed neutral value.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from tollway.core.answer import Answer, StreamEvent
+from tollway.core.conversation import Conversation, Losses
+from tollway.core.embeddings import EmbeddingsAnswer, EmbeddingsRequest
+from tollway.core.errors import TollwayError, UpstreamAnswered
+from tollway.core.usage import Usage
+from tollway.interfaces.provider import Provider
+
+Operation = Literal["conversation", "embeddings", "models", "model"]
+InboundFormat = Literal["openai", "anthropic", "gemini"]
+StreamFraming = Literal["sse", "json-array"]
+"""How a stream reaches the caller; providers are always asked for SSE."""
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing a caller can ask for."""
+
+    operation: Operation
+    dialect: str
+    """Name of the dialect module that reads and writes it."""
+    method: Literal["GET", "POST"] = "POST"
+    path: str
+    """Under the proxy's base path, without version prefix: `/chat/completions`. `{model}` matches
+    one or more segments (never empty)."""
+    versions: tuple[str, ...] = ("/v1", "")
+    """Prefixes it is served under."""
+    streams: Literal["never", "body", "always"] = "body"
+    """Whether it streams: as the body's `stream` says, always, or never."""
+
+
+class AnswerFacts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the meter wants from an answer that is passed through unread."""
+
+    usage: Usage | None = None
+    model: str = ""
+    id: str = ""
+    finish: str = ""
+    """The provider's own word for why it stopped."""
+    service_tier: str = ""
+
+
+class StreamWatch(Protocol):
+    """Scans a passed-through stream without parsing its events."""
+
+    def feed(self, data: bytes) -> bytes:
+        """See the next bytes, which end at an event boundary unless an event is very large.
+
+        Returns what the caller may have of them: nearly always the same object; less where the
+        gateway asked for a usage event the caller did not ask for.
+        """
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """True once the event that ends the API's stream was seen (`[DONE]`, `message_stop` …)."""
+        ...
+
+    @property
+    def failed(self) -> bool:
+        """True once the provider reported an error inside the stream."""
+        ...
+
+    def facts(self) -> AnswerFacts:
+        """What was found so far. Decodes the kept tail, so call it once, at the end."""
+        ...
+
+
+class StreamParser(Protocol):
+    """Reads one provider's stream, whatever the cuts."""
+
+    def feed(self, data: bytes) -> Sequence[StreamEvent]:
+        """Take the next bytes; return the events they complete.
+
+        Raises:
+            UpstreamGarbled: the bytes are not what the API promises.
+        """
+        ...
+
+    def close(self) -> Sequence[StreamEvent]:
+        """The provider closed the connection in an orderly way; return what that completes.
+
+        When the API's own end was not seen, the last event is not `AnswerEnded`, and the caller
+        must treat the stream as cut.
+        """
+        ...
+
+
+class StreamRenderer(Protocol):
+    """Writes one caller's stream, event by event."""
+
+    def feed(self, events: Sequence[StreamEvent]) -> bytes:
+        """Write the events; may be empty. A `StreamFailed` is written as the API's error event."""
+        ...
+
+    def fail(self, error: TollwayError) -> bytes:
+        """Write the error that ends the stream in this API's own way, with nothing after it."""
+        ...
+
+
+class ConversationDialect(Protocol):
+    """A conversation API, both sides of it."""
+
+    name: str
+    format: InboundFormat
+    endpoints: tuple[Endpoint, ...]
+    path_has_model: bool
+    """True where the URL names the model and the action (Gemini), not the body."""
+
+    # the caller's side
+
+    def parse_request(self, body: bytes, *, path_model: str, stream: bool) -> Conversation:
+        """Read a caller's request. `path_model` and `stream` come from the path where it has them.
+
+        Raises:
+            BadRequest: with `param` naming the field.
+        """
+        ...
+
+    def render_answer(self, answer: Answer, request: Conversation, *, now: int) -> bytes:
+        """Write a whole answer. `now` is the time in seconds, for APIs that want one."""
+        ...
+
+    def stream_framing(self, query: str) -> StreamFraming:
+        """Tell from the caller's query string how it wants a stream (Gemini: `alt=sse` or not)."""
+        ...
+
+    def stream_renderer(
+        self, request: Conversation, *, now: int, new_id: str, framing: StreamFraming
+    ) -> StreamRenderer:
+        """Make the writer of one stream. `new_id` is a fresh ULID for ids the provider did not give."""
+        ...
+
+    def render_error(self, error: TollwayError) -> bytes:
+        """Write an error body as this API's SDKs expect it."""
+        ...
+
+    def render_stream_error(self, error: TollwayError) -> bytes:
+        """Write the error event that ends a passed-through stream of this dialect."""
+        ...
+
+    # the provider's side
+
+    def render_request(self, request: Conversation, provider: Provider, losses: Losses) -> bytes:
+        """Write a request for `provider`, with `request.model` as its model.
+
+        Raises:
+            BadRequest: the request needs what this dialect cannot express (`param` names it).
+        """
+        ...
+
+    def parse_answer(self, body: bytes) -> Answer:
+        """Read a provider's whole answer.
+
+        Raises:
+            UpstreamGarbled: it is not what the API promises.
+        """
+        ...
+
+    def stream_parser(self) -> StreamParser:
+        """Make the reader of one stream."""
+        ...
+
+    def parse_error(self, status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswered:
+        """Read a provider's error, whatever its shape. Never raises."""
+        ...
+
+    # passed through: same dialect on both sides
+
+    def rewrite_model(self, members: dict[str, msgspec.Raw], model: str) -> None:
+        """Set the model in a request whose members are kept raw (nothing, where the path has it)."""
+        ...
+
+    def ask_for_usage(self, members: dict[str, msgspec.Raw]) -> bool:
+        """Make a raw streamed request ask for usage. True when the caller had not asked, so that
+        the extra usage chunk must be kept from it."""
+        ...
+
+    def facts(self, body: bytes) -> AnswerFacts:
+        """Find usage and served model in a whole answer, without reading the rest. Never raises."""
+        ...
+
+    def stream_watch(self, *, hide_usage: bool) -> StreamWatch:
+        """Make the scanner of one passed-through stream. `hide_usage`: keep the usage-only event
+        from the caller, because the gateway asked for it and the caller did not."""
+        ...
+
+
+class EmbeddingsDialect(Protocol):
+    """An embeddings API, both sides of it."""
+
+    name: str
+    format: InboundFormat
+    endpoints: tuple[Endpoint, ...]
+
+    def parse_request(self, body: bytes, *, path_model: str, path_action: str) -> EmbeddingsRequest:
+        """Read a caller's request; raises `BadRequest`."""
+        ...
+
+    def render_answer(self, answer: EmbeddingsAnswer, request: EmbeddingsRequest) -> bytes:
+        """Write an answer as the caller asked (floats or base64)."""
+        ...
+
+    def render_error(self, error: TollwayError) -> bytes:
+        """Write an error body as this API's SDKs expect it."""
+        ...
+
+    def render_request(self, request: EmbeddingsRequest, provider: Provider, losses: Losses) -> bytes:
+        """Write a request for `provider`; raises `BadRequest` for what it cannot express."""
+        ...
+
+    def parse_answer(self, body: bytes, request: EmbeddingsRequest) -> EmbeddingsAnswer:
+        """Read a provider's answer; raises `UpstreamGarbled`."""
+        ...
+
+    def parse_error(self, status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswered:
+        """Read a provider's error, whatever its shape. Never raises."""
+        ...
+
+    def rewrite_model(self, members: dict[str, msgspec.Raw], model: str) -> None:
+        """Set the model in a request whose members are kept raw."""
+        ...
+
+    def facts(self, body: bytes) -> AnswerFacts:
+        """Find usage and served model in an answer. Never raises."""
+        ...

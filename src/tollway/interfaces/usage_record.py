@@ -1,0 +1,85 @@
+"""The usage record: one a upstream attempt, written before the caller has its last byte.
+
+The names of its members are the names of the ledger's columns, of the docs' reference page, and
+of nothing else.
+"""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from tollway.core.usage import NO_USAGE, Usage
+
+Outcome = Literal["ok", "error", "refused", "cancelled", "cut", "timeout"]
+"""How the attempt ended. `refused`: no provider was called. `cancelled`: the caller left."""
+
+
+class UsageRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What one attempt (or one refused call) was, used and took."""
+
+    id: str
+    """ULID, made by the gateway; the ledger holds each id once."""
+    call_id: str
+    """ULID of the caller's request; attempts of one call share it."""
+    correlation_id: str = ""
+    attempt: int = 0
+    """0 for a refused call, then 1, 2, … in the order tried."""
+    started_us: int
+    """Wall clock at the caller's request, µs since the epoch, UTC."""
+    ended_us: int = 0
+    gateway: str = ""
+    proxy: str = ""
+    route: str = ""
+    provider: str = ""
+    credential: str = ""
+    """Name of the credential used, never its value."""
+    client_id: str = ""
+    client_name: str = ""
+    business_group: str = ""
+    sla_tier: str = ""
+    operation: str = ""
+    """`conversation`, `embeddings`, `models`."""
+    inbound_dialect: str = ""
+    provider_dialect: str = ""
+    requested_model: str = ""
+    target_model: str = ""
+    served_model: str = ""
+    service_tier: str = ""
+    response_id: str = ""
+    stream: bool = False
+    outcome: Outcome = "ok"
+    status: int = 0
+    """Status the caller saw, or would have seen."""
+    upstream_status: int = 0
+    error: str = ""
+    """Our error code; empty when all went well."""
+    policy: str = ""
+    """The policy that refused."""
+    shadow: tuple[str, ...] = ()
+    """Policies in shadow mode that would have refused."""
+    stop_reason: str = ""
+    usage: Usage = NO_USAGE
+    time_to_first_byte_us: int = 0
+    """From sending the attempt to the first byte of its answer's body; 0 when none came."""
+    upstream_us: int = 0
+    """From sending the attempt to the end of its answer."""
+    overhead_us: int = 0
+    """Time in the gateway that was not spent waiting for the upstream or the caller."""
+    request_bytes: int = 0
+    response_bytes: int = 0
+    losses: tuple[str, ...] = ()
+    """Fields that translation dropped."""
+    final: bool = True
+    """False when another attempt followed."""
+
+
+class UsageSink(Protocol):
+    """Takes usage records; durable when `append` returns."""
+
+    def append(self, record: UsageRecord) -> None:
+        """Store the record, so that SIGKILL a microsecond later does not lose it.
+
+        Raises:
+            OSError: it could not be stored; the gateway must stop taking calls.
+        """
+        ...

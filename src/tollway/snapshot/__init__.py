@@ -1,0 +1,1 @@
+"""The immutable document one gateway runs, compiled from resources and plug-ins, whole or not at all."""

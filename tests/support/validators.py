@@ -1,0 +1,35 @@
+"""The strict validators of the material folder: other people's models and schemas, for our output."""
+
+import functools
+import importlib.util
+from types import ModuleType
+from typing import Any
+
+from tests.support.recordings import material
+
+
+@functools.cache
+def _validators() -> ModuleType:
+    path = material("validators", "validate.py")
+    spec = importlib.util.spec_from_file_location("tollway_material_validate", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@functools.cache
+def _ways() -> tuple[str, ...]:
+    schemas = importlib.util.find_spec("jsonschema") is not None and importlib.util.find_spec("referencing") is not None
+    return ("sdk", "spec", "or") if schemas else ("sdk",)
+
+
+def complaints(kind: str, body: Any) -> list[str]:
+    """Give what the vendor's SDK and its published schemas object to in a body of ours.
+
+    Kinds: `openai.chat`, `openai.chat.chunk`, `openai.response`, `openai.response.event`,
+    `openai.embeddings`, `openai.error`, `openai.chat.request`, `anthropic.message`,
+    `anthropic.event`, `gemini.response`. Schemas are checked where `jsonschema` is installed.
+    """
+    return _validators().check(kind, body, how=_ways())
