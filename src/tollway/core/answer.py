@@ -49,6 +49,10 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     system_fingerprint: str | None = None
     rest: JsonObject = {}
     """Top-level fields that no neutral field stands for."""
+    usage_rest: JsonObject = {}
+    """Members of the provider's usage that no count stands for; only its own dialect writes them."""
+    dialect: str = ""
+    """Whose names `rest` uses; a renderer of another dialect leaves them out."""
 
 
 class AnswerStarted(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,6 +64,8 @@ class AnswerStarted(msgspec.Struct, frozen=True, omit_defaults=True):
     service_tier: str | None = None
     system_fingerprint: str | None = None
     rest: JsonObject = {}
+    dialect: str = ""
+    """Whose names `rest` uses; a renderer of another dialect leaves them out."""
 
 
 class PartStarted(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -76,7 +82,13 @@ class PartStarted(msgspec.Struct, frozen=True, omit_defaults=True):
     """The whole part, for kind `opaque` (which then has no deltas)."""
     encrypted: str | None = None
     """Opaque thinking known at once (Anthropic `redacted_thinking`)."""
+    signature: str | None = None
+    """The part's signature, where the provider says it at once (Gemini's tool calls); `PartEnded`
+    repeats it."""
     media_type: str | None = None
+    """For kinds `image` and `audio`, whose deltas are base64."""
+    rest: JsonObject = {}
+    """Members of the part that no neutral field stands for (a tool call's `caller`)."""
 
 
 class PartDelta(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -112,6 +124,8 @@ class UsageReported(msgspec.Struct, frozen=True, omit_defaults=True):
     """The provider said what the call used so far; the last one counts."""
 
     usage: Usage
+    rest: JsonObject = {}
+    """As `Answer.usage_rest`."""
 
 
 class StreamFailed(msgspec.Struct, frozen=True, omit_defaults=True):

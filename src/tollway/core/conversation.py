@@ -236,6 +236,9 @@ class Conversation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     """Fields the source dialect knows and no neutral field stands for (`safetySettings`,
     `context_management`, `include`, `prediction` …), as written: they reach a provider of the same
     dialect unchanged, and are reported as dropped (or refused) for any other."""
+    essential: tuple[str, ...] = ()
+    """Names in `specific` (or of items, as the caller wrote them) without which the request means
+    something else (`previous_response_id`): any other dialect must refuse it, not drop them."""
     rest: JsonObject = {}
     """Top-level fields that the source dialect does not know: they pass through to any provider."""
 

@@ -8,7 +8,7 @@ Rules of this file:
   dropped, and `anomaly` says what was wrong.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -16,27 +16,31 @@ UsageSource = Literal["provider", "estimated", "none"]
 """Who counted: the provider, the gateway (a stream that was cut), or nobody."""
 
 
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+"""A number of tokens or calls; what a reader of stored records accepts as one."""
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """Tokens of one attempt. Every count is a leaf; totals are properties."""
 
-    input_fresh: int = 0
+    input_fresh: Count = 0
     """Input tokens billed at the plain rate: text, and whatever the provider did not break down."""
-    input_audio: int = 0
-    input_image: int = 0
-    cache_read: int = 0
+    input_audio: Count = 0
+    input_image: Count = 0
+    cache_read: Count = 0
     """Input tokens read from the provider's prompt cache."""
-    cache_read_audio: int = 0
-    cache_write: int = 0
+    cache_read_audio: Count = 0
+    cache_write: Count = 0
     """Input tokens written to the prompt cache, time to live not reported."""
-    cache_write_5m: int = 0
-    cache_write_1h: int = 0
-    output_text: int = 0
+    cache_write_5m: Count = 0
+    cache_write_1h: Count = 0
+    output_text: Count = 0
     """Output tokens that are not reasoning, audio or image."""
-    output_audio: int = 0
-    output_image: int = 0
-    reasoning: int = 0
+    output_audio: Count = 0
+    output_image: Count = 0
+    reasoning: Count = 0
     """Output tokens spent on reasoning, shown to the caller or not."""
-    web_searches: int = 0
+    web_searches: Count = 0
     """Server-side search calls the provider bills by the call."""
     provider_total: int | None = None
     """The provider's own total, kept only where it is not the sum of the leaves."""

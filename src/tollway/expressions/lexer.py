@@ -36,7 +36,7 @@ _MENDS: Final = {
     "'": "close the text with the mark that opened it",
     "`": "close the text with the mark that opened it",
 }
-_ESCAPES: Final = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|\$\(", re.DOTALL)
+_ESCAPES: Final = re.compile(r"\\u([0-9a-fA-F]{4})|\\(.)|\$\(", re.DOTALL)
 _ESCAPED: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"} | {mark: mark for mark in "\\\"'`$/"}
 
 
@@ -75,18 +75,17 @@ def string_value(token: Token) -> str:
     """
 
     def resolve(found: re.Match[str]) -> str:
-        escape = found.group()
-        if escape == "$(":
-            problem = "`$(...)` inside a text is not supported: join the parts with `++`, or write `\\$(`"
-        elif len(escape) > 2:  # noqa: PLR2004 - longer than a backslash and one character: \uXXXX
-            if not (character := chr(int(escape[2:], 16))).isprintable() and "\ud800" <= character <= "\udfff":
-                problem = f"`{escape}` is half a character: write the character itself"
-            else:
+        digits, mark = found.groups()
+        if digits is not None:
+            if not "\ud800" <= (character := chr(int(digits, 16))) <= "\udfff":
                 return character
-        elif (character := _ESCAPED.get(escape[1])) is not None:
-            return character
+            problem = f"`\\u{digits}` is half a character: write the character itself"
+        elif mark is None:
+            problem = "`$(...)` inside a text is not supported: join the parts with `++`, or write `\\$(`"
+        elif mark in _ESCAPED:
+            return _ESCAPED[mark]
         else:
-            problem = f"unknown escape `{escape}`: write `\\\\` for a backslash"
+            problem = f"unknown escape `\\{mark}`: write `\\\\` for a backslash"
         raise ExpressionError(problem, column=token.start + 2 + found.start())
 
     return _ESCAPES.sub(resolve, token.text[1:-1])

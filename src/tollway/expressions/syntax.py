@@ -16,7 +16,7 @@ MAX_NESTING: Final = 32
 class Constant(Struct, frozen=True):
     """A literal: null, true, false, a number or a string."""
 
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
 
 
 class ArrayOf(Struct, frozen=True):
@@ -34,7 +34,7 @@ class ObjectOf(Struct, frozen=True):
 class Variable(Struct, frozen=True):
     """A predefined variable, whole."""
 
-    name: Literal["payload", "authentication", "vars"]
+    name: str
 
 
 class Attribute(Struct, frozen=True):
@@ -92,17 +92,7 @@ class Conditional(Struct, frozen=True):
 
 
 Node: TypeAlias = (
-    Constant
-    | ArrayOf
-    | ObjectOf
-    | Variable
-    | Attribute
-    | Select
-    | Call
-    | Logical
-    | Not
-    | Default
-    | Conditional
+    Constant | ArrayOf | ObjectOf | Variable | Attribute | Select | Call | Logical | Not | Default | Conditional
 )
 
 

@@ -5,14 +5,14 @@ Numbers keep their kind: what came as an integer stays one. `1 == 1.0`, but `tru
 
 import re
 from collections.abc import Hashable, Mapping
-from typing import Final, TypeAlias, TypeGuard
+from typing import Final, TypeAlias, TypeGuard, cast
 
 import msgspec
 
 from tollway.expressions.errors import Unfit
 
 # bytes live only between two functions, as in toString(fromBase64(x), 'UTF-8'); no result is bytes.
-Value: TypeAlias = "None | bool | int | float | str | bytes | list[Value] | Mapping[str, Value]"
+Value: TypeAlias = "bool | int | float | str | bytes | list[Value] | Mapping[str, Value] | None"
 
 MAX_VALUE_DEPTH: Final = 100  # far above any real body, far below the interpreter's stack
 _MAX_NUMERAL: Final = 400  # the longest finite 64-bit float written out has 309 digits
@@ -136,7 +136,7 @@ def _numeral(value: float) -> str:
 
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
-        return dict(value)
+        return dict(cast("Mapping[str, object]", value))
     raise Unfit(f"holds a {type_name(value)}")
 
 

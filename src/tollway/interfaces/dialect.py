@@ -118,6 +118,11 @@ class ConversationDialect(Protocol):
     endpoints: tuple[Endpoint, ...]
     path_has_model: bool
     """True where the URL names the model and the action (Gemini), not the body."""
+    actions: tuple[str, str]
+    """What `{action}` in a provider's path stands for: of a whole answer, of a stream. Empty where
+    the path is the same for both."""
+    stream_query: str
+    """Query a streamed call to a provider needs (`alt=sse`); empty when none."""
 
     # the caller's side
 

@@ -14,19 +14,14 @@ Outcome = Literal["ok", "error", "refused", "cancelled", "cut", "timeout"]
 """How the attempt ended. `refused`: no provider was called. `cancelled`: the caller left."""
 
 
-class UsageRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What one attempt (or one refused call) was, used and took."""
+class UsageRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """What one attempt (or one refused call) was, used and took.
 
-    id: str
-    """ULID, made by the gateway; the ledger holds each id once."""
-    call_id: str
-    """ULID of the caller's request; attempts of one call share it."""
-    correlation_id: str = ""
-    attempt: int = 0
-    """0 for a refused call, then 1, 2, … in the order tried."""
-    started_us: int
-    """Wall clock at the caller's request, µs since the epoch, UTC."""
-    ended_us: int = 0
+    The members before `id` are the attempt's *context*: the same few hundred combinations come again
+    and again. Those from `id` on are its own. Written in this order, the ledger stores and decodes each
+    context once (`wire/spool_format.py`); put a new member on the side it belongs to.
+    """
+
     gateway: str = ""
     proxy: str = ""
     route: str = ""
@@ -45,7 +40,6 @@ class UsageRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     target_model: str = ""
     served_model: str = ""
     service_tier: str = ""
-    response_id: str = ""
     stream: bool = False
     outcome: Outcome = "ok"
     status: int = 0
@@ -58,6 +52,25 @@ class UsageRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     shadow: tuple[str, ...] = ()
     """Policies in shadow mode that would have refused."""
     stop_reason: str = ""
+    losses: tuple[str, ...] = ()
+    """Fields that translation dropped."""
+    attempt: int = 0
+    """0 for a refused call, then 1, 2, … in the order tried."""
+    final: bool = True
+    """False when another attempt followed."""
+    id: str
+    """ULID, made by the gateway; the ledger holds each id once."""
+    call_id: str
+    """ULID of the caller's request; attempts of one call share it."""
+    correlation_id: str = ""
+    trace_id: str = ""
+    """Trace id of the caller's `traceparent`, 32 hexadecimal digits; empty when it sent none."""
+    parent_span_id: str = ""
+    """Span id of the caller's `traceparent`, 16 hexadecimal digits; empty when it sent none."""
+    started_us: int
+    """Wall clock at the caller's request, µs since the epoch, UTC."""
+    ended_us: int = 0
+    response_id: str = ""
     usage: Usage = NO_USAGE
     time_to_first_byte_us: int = 0
     """From sending the attempt to the first byte of its answer's body; 0 when none came."""
@@ -67,10 +80,6 @@ class UsageRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     """Time in the gateway that was not spent waiting for the upstream or the caller."""
     request_bytes: int = 0
     response_bytes: int = 0
-    losses: tuple[str, ...] = ()
-    """Fields that translation dropped."""
-    final: bool = True
-    """False when another attempt followed."""
 
 
 class UsageSink(Protocol):

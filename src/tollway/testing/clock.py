@@ -38,7 +38,7 @@ class FrozenClock:
         return self._wall_us + self._skew_us
 
     def new_id(self) -> str:
-        """`id-000001`, `id-000002`, …"""
+        """The next id: `id-000001`, then `id-000002`."""
         self._ids += 1
         return f"{self._id_prefix}-{self._ids:06d}"
 

@@ -11,17 +11,15 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import struct
 from collections import deque
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import Final, Literal, cast
 
 import httptools
 import msgspec
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable, Sequence
 
 Ending = Literal["finish", "cut", "reset", "hang"]
 """How a stream ends: properly, by a close, by a TCP reset, or never."""
@@ -63,12 +61,17 @@ class Request(msgspec.Struct, kw_only=True):
 
 
 class Response(msgspec.Struct, kw_only=True):
-    """A complete answer with a length; `delay` is waited before its first byte."""
+    """An answer with a length; `delay` seconds are waited before its first byte.
+
+    With `body_sent` only that many bytes of the announced body are sent, then comes `ending`.
+    """
 
     status: int
     headers: Headers
     body: bytes
     delay: float = 0.0
+    body_sent: int | None = None
+    ending: Ending = "finish"
 
 
 class Stream(msgspec.Struct, kw_only=True):
@@ -80,7 +83,6 @@ class Stream(msgspec.Struct, kw_only=True):
     pace: float = 0.0
     delay: float = 0.0
     ending: Ending = "finish"
-
 
 
 def head(status: int, headers: Sequence[tuple[str, str]], *, reason: str | None = None) -> bytes:
@@ -164,7 +166,7 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
 
     def reset(self) -> None:
-        """Drop the connection with a TCP reset."""
+        """Send what was written, then drop the connection with a TCP reset."""
         if self.transport is None:
             return
         connection = cast("socket.socket | None", self.transport.get_extra_info("socket"))
@@ -173,11 +175,16 @@ class Connection(asyncio.Protocol):
             # whichever socket class the event loop hands out.
             with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
                 duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
-        self.transport.abort()
+        if self.transport.get_extra_info("sslcontext") is not None:
+            # A TLS transport closes with a farewell that the client would wait for.
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin: register, and send small writes at once."""
         self.transport = cast("asyncio.Transport", transport)
         self._registry.add(self)
         connection = cast("socket.socket | None", transport.get_extra_info("socket"))
@@ -185,6 +192,7 @@ class Connection(asyncio.Protocol):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
+        """Parse what came; a request that is no HTTP is answered with 400."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -199,29 +207,36 @@ class Connection(asyncio.Protocol):
         self._advance()
 
     def eof_received(self) -> bool | None:
+        """The client will send no more; that counts as leaving."""
         self._leave()
         return None
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol names it
+        """The connection is gone, by whichever side."""
         self._leave()
         self._registry.discard(self)
         self._room.set()
 
     def pause_writing(self) -> None:
+        """The client does not read fast enough."""
         self._room.clear()
 
     def resume_writing(self) -> None:
+        """The client has caught up."""
         self._room.set()
 
     # httptools callbacks
 
     def on_url(self, url: bytes) -> None:
+        """Part of the target."""
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
         self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
+        """The head is whole."""
         request = Request(
             method=self._parser.get_method().decode("ascii"),
             target=self._target.decode("latin-1"),
@@ -236,9 +251,11 @@ class Connection(asyncio.Protocol):
         self.head_received(request)
 
     def on_body(self, body: bytes) -> None:
+        """Part of the body."""
         self._body.append(body)
 
     def on_message_complete(self) -> None:
+        """The request is whole: it waits for its turn."""
         request = self._arriving
         if request is None:
             return
@@ -312,8 +329,11 @@ class Answering(Connection):
         if not request.keep_alive:
             headers.append(("connection", "close"))
         body = b"" if request.method == "HEAD" else answer.body
-        self.write(head(answer.status, headers) + body)
-        self.finished(keep_alive=request.keep_alive)
+        self.write(head(answer.status, headers) + body[: answer.body_sent])
+        if answer.ending == "finish":
+            self.finished(keep_alive=request.keep_alive)
+        else:
+            self._break(answer.ending)
 
     def _next_event(self, request: Request, answer: Stream, index: int) -> None:
         if self.lost:
@@ -335,7 +355,11 @@ class Answering(Connection):
         if ending == "finish":
             self.write(LAST_CHUNK)
             self.finished(keep_alive=request.keep_alive)
-        elif ending == "cut":
+        else:
+            self._break(ending)
+
+    def _break(self, ending: Ending) -> None:
+        if ending == "cut":
             # Close, not abort: what was written before the cut must still reach the client.
             self.close()
         elif ending == "reset":

@@ -38,13 +38,36 @@ CLOSINGS: Final = (
     "Signs travel well: 🚀 🗼 👩‍🚀, and so do accents like é, ñ and ø.",
     "Ελληνικά, кириллица and עברית pass through unharmed.",
 )
-FILLER: Final = (
-    "the road runs on past the gate and every traveller is counted once "
-    "before the next mile begins with a new stone and an old name"
-).split()
+FILLER: Final = [
+    "the",
+    "road",
+    "runs",
+    "on",
+    "past",
+    "the",
+    "gate",
+    "and",
+    "every",
+    "traveller",
+    "is",
+    "counted",
+    "once",
+    "before",
+    "the",
+    "next",
+    "mile",
+    "begins",
+    "with",
+    "a",
+    "new",
+    "stone",
+    "and",
+    "an",
+    "old",
+    "name",
+]
 
 PIECE: Final = re.compile(r"\s?\S{1,4}|\s+")
-SENTENCE: Final = re.compile(r"[^.!?]*[.!?]?")
 PLACE: Final = re.compile(r"(?<=[a-z,] )[A-Z][a-zé]+(?: [A-Z][a-zé]+)*")
 VERBATIM: Final = re.compile(
     r"(?:reply|answer|respond)(?: only)? with exactly:?\s*(.+)|repeat after me:?\s*(.+)",
@@ -55,6 +78,7 @@ SUM: Final = re.compile(r"(-?\d{1,9})\s*([+*-])\s*(\d{1,9})")
 WORDS: Final = re.compile(r"(\d{1,5}) words")
 INSTRUCTIONS: Final = re.compile(r"(?:your|the) (?:system prompt|instructions)", re.IGNORECASE)
 
+ToolUse = Literal["auto", "none", "required"]
 Finish = Literal["stop", "stop_sequence", "length", "tool_calls", "refusal"]
 
 
@@ -77,7 +101,7 @@ class Ask(msgspec.Struct, kw_only=True):
     images: int = 0
     image_tokens: int = 255
     tools: list[Tool] = []
-    tool_use: Literal["auto", "none", "required"] = "auto"
+    tool_use: ToolUse = "auto"
     tool_named: str | None = None
     parallel: bool = True
     preface: bool = False
@@ -278,7 +302,8 @@ def _said(ask: Ask) -> str:
     counted = WORDS.search(prompt)
     if counted:
         wanted = min(int(counted.group(1)), MAX_WORDS)
-        return " ".join(FILLER[i % len(FILLER)] for i in range(wanted)) + "."
+        words = "".join(FILLER).split()
+        return " ".join(words[i % len(words)] for i in range(wanted)) + "."
     return _reckoned(prompt) or _about(prompt)
 
 

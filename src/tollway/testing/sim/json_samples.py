@@ -13,7 +13,7 @@ import msgspec
 
 from tollway.testing.sim import patterns
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 DEPTH_LIMIT: Final = 8
 """Below this depth only required members are filled, so recursive schemas come to an end."""
@@ -164,10 +164,8 @@ class _Sampler:
     def _string(self, schema: dict[str, Json], name: str) -> str:
         form = schema.get("format")
         pattern = schema.get("pattern")
-        if isinstance(form, str) and form in FORMATS:
-            text = FORMATS[form]
-        else:
-            text = self._by_name(name.lower())
+        text = FORMATS.get(form, "") if isinstance(form, str) else ""
+        text = text or self._by_name(name.lower())
         if isinstance(pattern, str) and not _fits(pattern, text):
             text = patterns.match_for(pattern, candidates=[*FORMATS.values(), *BY_NAME.values()])
         shortest = _int(schema.get("minLength"), 0)

@@ -7,10 +7,8 @@ Understands literals, escapes, classes, groups, alternation and repetition; that
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from collections.abc import Iterable
+from typing import Final
 
 ESCAPES: Final = {"d": "7", "w": "a", "s": " ", "D": "a", "W": "-", "S": "a", "n": "\n", "t": "\t"}
 CANDIDATES: Final = ("a", "7", "A", "abc", "ABC", "12.34", "a1", "A1", "abc-123", "+15550100")
@@ -31,7 +29,7 @@ class _Writer:
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
-        self._at = 0
+        self._at: int = 0
 
     def write(self) -> str:
         text = self._branch()

@@ -1,0 +1,106 @@
+"""Talk between the supervisor and its workers: framed messages over a socket pair.
+
+When either side dies the other reads the end of the stream, so neither outlives its partner unknowingly.
+"""
+
+import asyncio
+import socket
+import struct
+from typing import Final, TypeAlias
+
+import msgspec
+
+_LENGTH: Final = struct.Struct("<I")
+
+
+class ServeSnapshot(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: serve this snapshot. Answered by `Serving` or `Refused`."""
+
+    snapshot: bytes
+
+
+class Drain(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: finish what is under way and exit."""
+
+    seconds: float
+
+
+class AskMetrics(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: dump your metrics. Answered by `MetricsDump`."""
+
+    token: int
+
+
+class MergedMetrics(msgspec.Struct, frozen=True, tag=True):
+    """To a worker: the text it asked for."""
+
+    token: int
+    text: bytes
+
+
+class Serving(msgspec.Struct, frozen=True, tag=True):
+    """From a worker: the snapshot of this version is served."""
+
+    version: str
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """From a worker: the snapshot could not be served; the old one still is."""
+
+    version: str
+    reason: str
+
+
+class MetricsDump(msgspec.Struct, frozen=True, tag=True):
+    """From a worker: its metrics."""
+
+    token: int
+    dump: bytes
+
+
+class WantMetrics(msgspec.Struct, frozen=True, tag=True):
+    """From a worker: a caller wants the metrics of all workers. Answered by `MergedMetrics`."""
+
+    token: int
+
+
+Message: TypeAlias = (
+    ServeSnapshot | Drain | AskMetrics | MergedMetrics | Serving | Refused | MetricsDump | WantMetrics
+)
+
+_decode: Final = msgspec.msgpack.Decoder(Message).decode
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class Channel:
+    """One side of the talk."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Talk over an open pair."""
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, sock: socket.socket) -> "Channel":
+        """Talk over a socket."""
+        sock.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=sock, limit=1 << 26)
+        return cls(reader, writer)
+
+    def send(self, message: Message) -> None:
+        """Send a message; to a partner that is gone, nothing happens."""
+        if not self._writer.is_closing():
+            data = _encode(message)
+            self._writer.write(_LENGTH.pack(len(data)) + data)
+
+    async def receive(self) -> Message | None:
+        """Wait for the next message; None when the partner is gone."""
+        try:
+            length = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))[0]
+            return _decode(await self._reader.readexactly(length))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
+
+    def close(self) -> None:
+        """Stop talking."""
+        self._writer.close()

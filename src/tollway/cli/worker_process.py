@@ -1,0 +1,132 @@
+"""The process of one worker: composes the data plane with its stores, and obeys the supervisor.
+
+Run as `python -m tollway.cli.worker_process CHANNEL_FD DATA_DIR NUMBER`.
+"""
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvloop
+
+from tollway.cli.channel import (
+    AskMetrics,
+    Channel,
+    Drain,
+    MergedMetrics,
+    MetricsDump,
+    Refused,
+    ServeSnapshot,
+    Serving,
+    WantMetrics,
+)
+from tollway.cli.sockets import AddressTaken, bind
+from tollway.core.errors import TollwayError
+from tollway.dialects.registry import all_dialects
+from tollway.gateway.clock import SystemClock
+from tollway.gateway.log import Log
+from tollway.gateway.metrics import Metrics
+from tollway.gateway.spool import Spool
+from tollway.gateway.worker import Plugins, Worker
+from tollway.snapshot.codec import SnapshotRefused, decode, policy_config
+from tollway.snapshot.plugins import policy_type, provider
+from tollway.stores.counters_lmdb import LmdbCounters
+
+_DRAIN_AFTER_SUPERVISOR_SECONDS = 25.0
+
+
+class WorkerProcess:
+    """One worker and its talk with the supervisor."""
+
+    def __init__(self, channel: Channel, data_dir: Path, number: int) -> None:
+        """Compose the worker."""
+        clock = SystemClock()
+        self.channel = channel
+        self.log = Log(clock, fields={"worker": number, "pid": os.getpid()})
+        self.metrics = Metrics(clock)
+        self.spool = Spool(data_dir / "spool", clock.new_id())
+        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._token = 0
+        self.worker = Worker(
+            asyncio.get_running_loop(),
+            plugins=Plugins(provider, policy_type, all_dialects(), policy_config),
+            counters=LmdbCounters(data_dir / "counters"),
+            spool=self.spool,
+            metrics=self.metrics,
+            log=self.log,
+            merged_metrics=self._merged_metrics,
+        )
+
+    async def obey(self) -> None:
+        """Do what the supervisor says until it says no more."""
+        while True:
+            message = await self.channel.receive()
+            if isinstance(message, ServeSnapshot):
+                await self._serve(message.snapshot)
+            elif isinstance(message, AskMetrics):
+                self.channel.send(MetricsDump(token=message.token, dump=self.metrics.dump()))
+            elif isinstance(message, MergedMetrics):
+                waiting = self._waiting.pop(message.token, None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(message.text)
+            elif isinstance(message, Drain):
+                await self.worker.drain(message.seconds)
+                break
+            elif message is None:
+                # The supervisor is gone: let callers have their answers, then go too.
+                await self.worker.drain(_DRAIN_AFTER_SUPERVISOR_SECONDS)
+                break
+        self.spool.close()
+
+    async def _serve(self, data: bytes) -> None:
+        version = ""
+        try:
+            snapshot = decode(data)
+            version = snapshot.version
+            sockets = {
+                listener.name: [bind(listener.host, listener.port)]
+                for listener in snapshot.listeners
+                if not self.worker.serves(listener)
+            }
+            self.log.level = snapshot.log_level
+            await self.worker.serve_snapshot(snapshot, sockets)
+        except (TollwayError, SnapshotRefused, ValueError, OSError, LookupError, AddressTaken) as error:
+            self.channel.send(Refused(version=version, reason=str(error)))
+            return
+        gc.collect()
+        gc.freeze()
+        self.channel.send(Serving(version=version))
+
+    async def _merged_metrics(self) -> bytes:
+        self._token += 1
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting[self._token] = future
+        self.channel.send(WantMetrics(token=self._token))
+        async with asyncio.timeout(5.0):
+            return await future
+
+
+async def _main(descriptor: int, data_dir: Path, number: int) -> None:
+    loop = asyncio.get_running_loop()
+    # The supervisor alone decides when to stop; a Ctrl-C in the terminal reaches the whole group.
+    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(signal_number, _ignore)
+    channel = await Channel.open(socket.socket(fileno=descriptor))
+    await WorkerProcess(channel, data_dir, number).obey()
+
+
+def _ignore() -> None:
+    """Leave it to the supervisor."""
+
+
+def main(arguments: list[str]) -> None:
+    """Run the worker."""
+    uvloop.run(_main(int(arguments[0]), Path(arguments[1]), int(arguments[2])))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

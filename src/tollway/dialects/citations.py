@@ -1,0 +1,37 @@
+"""Citations of web pages, in whatever form their dialect wrote them.
+
+The forms met: `{type: url_citation, url_citation: {url, title, start_index, end_index}}` (Chat), the
+same members flat (Responses), `{type: web_search_result_location, url, title, cited_text}` (Messages,
+which marks a whole text part), and `{uri, title, startIndex, endIndex}` (Gemini).
+"""
+
+import msgspec
+
+from tollway.core.json_value import Json
+from tollway.dialects.caller_fields import as_object, as_text
+
+
+class UrlCitation(msgspec.Struct, frozen=True):
+    """A page, and which characters of the text rest on it."""
+
+    url: str
+    title: str
+    start_index: int
+    end_index: int
+
+
+def url_citation(annotation: Json, start: int, end: int) -> UrlCitation | None:
+    """Read an annotation of a text that spans `start` to `end`; None where it names no page."""
+    outer = as_object(annotation)
+    inner = as_object(outer.get("url_citation")) or as_object(outer.get("web")) or outer
+    url = as_text(inner.get("url")) or as_text(inner.get("uri"))
+    if not url:
+        return None
+    first = inner.get("start_index", inner.get("startIndex"))
+    last = inner.get("end_index", inner.get("endIndex"))
+    return UrlCitation(
+        url,
+        as_text(inner.get("title")) or url,
+        start + first if isinstance(first, int) else start,
+        start + last if isinstance(last, int) else end,
+    )

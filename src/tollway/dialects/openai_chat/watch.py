@@ -1,0 +1,154 @@
+"""Finds usage and the served model in Chat answers that pass through unread.
+
+Rules of this file:
+- A chunk is looked into only when it holds a usage that is not null, an error, or `[DONE]`; the one
+  before such a chunk is kept too, for the finish reason.
+- Only `[DONE]` ends a stream that passes through.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from tollway.core.json_value import Json, JsonObject
+from tollway.core.usage import Usage
+from tollway.dialects.caller_fields import as_object
+from tollway.dialects.openai_chat.usage import parse_usage
+from tollway.dialects.passthrough import BOUNDARIES, CutEvents, data_in, events_in
+from tollway.interfaces.dialect import AnswerFacts
+
+
+class _Choice(msgspec.Struct):
+    finish_reason: str | None = None
+
+
+class _Answer(msgspec.Struct):
+    """The few members the meter wants; the decoder skips the rest without building it."""
+
+    id: str | None = None
+    model: str | None = None
+    usage: JsonObject | None = None
+    choices: list[_Choice] | None = None
+    service_tier: str | None = None
+    error: Json = None
+    x_groq: JsonObject | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(_Answer)
+
+
+def facts(body: bytes) -> AnswerFacts:
+    """Read what the meter wants from a whole answer. Never raises."""
+    answer = _decode(body)
+    return AnswerFacts() if answer is None else _facts((answer,))
+
+
+def _decode(data: bytes) -> _Answer | None:
+    try:
+        return _DECODER.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _facts(answers: Iterable[_Answer]) -> AnswerFacts:
+    usage: Usage | None = None
+    model = identity = finish = tier = ""
+    for answer in answers:
+        reported = answer.usage or as_object(answer.x_groq and answer.x_groq.get("usage"))
+        usage = parse_usage(reported) or usage if reported else usage
+        model = answer.model or model
+        identity = answer.id or identity
+        tier = answer.service_tier or tier
+        for choice in answer.choices or ():
+            finish = finish or choice.finish_reason or ""
+    return AnswerFacts(usage=usage, model=model, id=identity, finish=finish, service_tier=tier)
+
+
+class ChatStreamWatch:
+    """Scans one stream."""
+
+    __slots__ = ("_cut", "_ended", "_failed", "_hide", "_kept", "_last")
+
+    def __init__(self, *, hide_usage: bool) -> None:
+        """`hide_usage`: keep the chunk that holds nothing but usage from the caller."""
+        self._hide = hide_usage
+        self._cut = CutEvents(hides=hide_usage)
+        self._last = b""
+        self._kept: deque[bytes] = deque(maxlen=6)
+        self._ended = False
+        self._failed = False
+
+    @property
+    def ended(self) -> bool:
+        """True once `[DONE]` was seen."""
+        return self._ended
+
+    @property
+    def failed(self) -> bool:
+        """True once an error event was seen."""
+        return self._failed
+
+    def feed(self, data: bytes) -> bytes:
+        """See the next bytes; return what the caller may have of them."""
+        if self._cut or not data.endswith(BOUNDARIES):
+            return self._feed_cut(data)
+        if b'"usage"' in data or b"[DONE]" in data or b'"error"' in data or b"event: error" in data:
+            return self._look(data)
+        self._last = data
+        return data
+
+    def facts(self) -> AnswerFacts:
+        """Tell what was found."""
+        chunks = (*self._kept, self._last)
+        found = (_decode(one) for chunk in chunks for one in data_in(chunk))
+        return _facts(answer for answer in found if answer is not None)
+
+    def _feed_cut(self, data: bytes) -> bytes:
+        joined = self._cut.add(data)
+        if joined.seen:
+            self._look(joined.seen)
+        if not self._hide:
+            return data
+        return joined.begun + _without_usage(joined.fresh) + self._cut.release()
+
+    def _look(self, data: bytes) -> bytes:
+        found = data.rfind(b'"usage"')
+        while found >= 0 and data.startswith((b":null", b": null"), found + 7):
+            found = data.rfind(b'"usage"', 0, found)
+        done = b"[DONE]" in data
+        error = b'"error"' in data or b"event: error" in data
+        if found < 0 and not done and not error:
+            self._last = data
+            return data
+        self._kept.append(self._last)
+        self._kept.append(data)
+        if done:
+            self._ended = self._ended or any(one.strip() == b"[DONE]" for one in data_in(data))
+        if error:
+            self._failed = self._failed or _holds_error(data)
+        return _without_usage(data) if self._hide and found >= 0 else data
+
+
+def _holds_error(data: bytes) -> bool:
+    if any(event.startswith((b"event: error", b"event:error")) for event in events_in(data)):
+        return True
+    answers = (_decode(one) for one in data_in(data))
+    return any(answer is not None and answer.error for answer in answers)
+
+
+def _without_usage(data: bytes) -> bytes:
+    """Leave out the event that holds usage and no choice, and nothing else."""
+    if b'"usage"' not in data:
+        return data
+    events = events_in(data)
+    shown = [event for event in events if not _is_usage_only(event)]
+    return data if len(shown) == len(events) else b"".join(shown)
+
+
+def _is_usage_only(event: bytes) -> bool:
+    if b'"usage"' not in event:
+        return False
+    answers = [_decode(one) for one in data_in(event)]
+    return any(answer is not None and answer.choices == [] and answer.usage is not None for answer in answers)

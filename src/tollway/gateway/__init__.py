@@ -1,0 +1,1 @@
+"""The data plane: listener, identify, chain, route, translate, upstream, relay, meter, spool."""

@@ -1,0 +1,104 @@
+"""The header lines of answers: who served it, how it was routed, what it cost the gateway.
+
+Source of the names: `docs/reference/headers.md`.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+JSON: Final = b"content-type: application/json\r\n"
+EVENT_STREAM: Final = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+
+_PASS_EXACT: Final = frozenset(
+    {
+        b"x-request-id",
+        b"request-id",
+        b"apim-request-id",
+        b"x-amzn-requestid",
+        b"openai-processing-ms",
+        b"retry-after",
+        b"retry-after-ms",
+    }
+)
+_PASS_PREFIXES: Final = (b"x-ratelimit-", b"anthropic-ratelimit-")
+_ROUTING_TYPES: Final = {"model-based": "ModelBased", "weighted": "Weighted", "priority": "Priority"}
+_MAX_CACHED: Final = 4096
+
+
+class PassedHeaders:
+    """Which of the provider's headers reach the caller; decided once a name."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        """Start with nothing decided."""
+        self._known: dict[bytes, bool] = {}
+
+    def lines(self, headers: Mapping[bytes, bytes]) -> list[bytes]:
+        """Give the lines that pass."""
+        known = self._known
+        lines: list[bytes] = []
+        for name, value in headers.items():
+            passes = known.get(name)
+            if passes is None:
+                passes = name in _PASS_EXACT or name.startswith(_PASS_PREFIXES)
+                if len(known) < _MAX_CACHED:
+                    known[name] = passes
+            if passes:
+                lines.append(b"%b: %b\r\n" % (name, value))
+        return lines
+
+
+class RoutingHeaders:
+    """The `x-llm-proxy-…` lines of one proxy, prepared once a target and model."""
+
+    __slots__ = ("_cache", "_routing_type")
+
+    def __init__(self, strategy: str) -> None:
+        """Prepare for one routing strategy."""
+        self._routing_type = _ROUTING_TYPES[strategy]
+        self._cache: dict[tuple[str, str, bool, bool], bytes] = {}
+
+    def lines(self, provider: str, model: str, *, fallback: bool, success: bool) -> bytes:
+        """Give the block for a call that reached `provider` with `model`."""
+        key = (provider, model, fallback, success)
+        block = self._cache.get(key)
+        if block is None:
+            block = self._render(provider, header_text(model), fallback=fallback, success=success)
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()  # model names may come from callers, so they must not pile up
+            self._cache[key] = block
+        return block
+
+    def _render(self, provider: str, model: str, *, fallback: bool, success: bool) -> bytes:
+        routed = (
+            f"Request fell back to {model} (Provider: {provider}, Model: {model})."
+            if fallback
+            else f"Request successfully matched. Provider: {provider}, Model: {model}."
+        )
+        lines = [
+            f"x-llm-proxy-routing-type: {self._routing_type}",
+            f"x-llm-proxy-routing-fallback: {'true' if fallback else 'false'}",
+            f"x-llm-proxy-llm-provider: {provider}",
+            f"x-llm-proxy-llm-model: {model}",
+        ]
+        if self._routing_type == "ModelBased":
+            lines.append(f"x-llm-proxy-model-based-routing-success: {routed}")
+        if success:
+            lines.append(f"x-llm-proxy-request-success: Request completed successfully. Provider: {provider}, Model: {model}.")
+        return ("\r\n".join(lines) + "\r\n").encode("ascii")
+
+
+def header_text(value: str) -> str:
+    """Make any text safe inside a header: what is not printable ASCII is percent-encoded."""
+    if value.isascii() and value.isprintable():
+        return value
+    return "".join(
+        character if character.isascii() and character.isprintable() else "".join(f"%{byte:02X}" for byte in character.encode())
+        for character in value
+    )
+
+
+def header_line(name: str, value: str) -> bytes:
+    """Write one header line; neither part can smuggle in another line."""
+    return f"{header_text(name)}: {header_text(value)}\r\n".encode("ascii")

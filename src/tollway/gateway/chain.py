@@ -1,0 +1,189 @@
+"""The policies of one proxy, in order, compiled into what each phase has to call.
+
+A chain that nobody has to wait in is plain function calls; the exchange then needs no task.
+The response side runs in reverse: the policy that saw the request first sees the answer last.
+"""
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, cast
+
+from tollway.core.errors import TollwayError
+from tollway.interfaces.policy import Attempt, Policy, PolicyExchange, Refusal, ResponseEvent
+from tollway.interfaces.usage_record import UsageRecord
+from tollway.snapshot.document import PolicyCondition, PolicyUse
+
+Predicate = Callable[[PolicyExchange], bool]
+AnyPolicy = Policy[Any]
+
+_PHASES: Final = ("request", "upstream", "response", "event", "end")
+
+
+class Step:
+    """One policy in one phase."""
+
+    __slots__ = ("applies", "call", "name", "policy", "shadow")
+
+    def __init__(self, use: PolicyUse, policy: AnyPolicy, phase: str, applies: Predicate | None) -> None:
+        """Bind the phase's method."""
+        self.name = use.name
+        self.policy = policy
+        self.shadow = use.shadow
+        self.applies = applies
+        self.call: Callable[..., Any] = getattr(policy, phase)
+
+
+class Chain:
+    """All policies of one proxy."""
+
+    __slots__ = ("awaits", "end_steps", "event_steps", "request_steps", "response_steps", "upstream_steps")
+
+    def __init__(self, uses: Sequence[tuple[PolicyUse, AnyPolicy]], base_path: str) -> None:
+        """Sort the overridden phases of each policy into their steps."""
+        steps: dict[str, list[Step]] = {phase: [] for phase in _PHASES}
+        waits: set[str] = set()
+        for use, policy in uses:
+            applies = _predicate(use.when, len(base_path))
+            for phase in _PHASES:
+                method = getattr(type(policy), phase)
+                if method is getattr(Policy, phase):
+                    continue
+                steps[phase].append(Step(use, policy, phase, applies))
+                if inspect.iscoroutinefunction(method):
+                    waits.add(phase)
+        self.request_steps = tuple(steps["request"])
+        self.upstream_steps = tuple(steps["upstream"])
+        self.response_steps = tuple(reversed(steps["response"]))
+        self.event_steps = tuple(reversed(steps["event"]))
+        self.end_steps = tuple(reversed(steps["end"]))
+        self.awaits = bool(waits)
+        """Whether any phase but `event` and `end` may have to wait."""
+
+
+class ShadowView:
+    """An exchange whose setters do nothing: what a policy in shadow mode gets."""
+
+    def __init__(self, exchange: PolicyExchange) -> None:
+        """See through to `exchange`."""
+        self._exchange = exchange
+
+    def __getattr__(self, name: str) -> Any:
+        """Read what the exchange says."""
+        if name.startswith(("set_", "add_")) or name == "identify":
+            return _ignore
+        return getattr(self._exchange, name)
+
+
+def _ignore(*_: object) -> None:
+    """Take a change and make none."""
+
+
+class ChainExchange(PolicyExchange):
+    """What the chain needs of an exchange beside what policies see."""
+
+    shadow_refusals: list[str]
+    refused_by: str
+
+
+def run(steps: Sequence[Step], exchange: ChainExchange, *arguments: object) -> Refusal:
+    """Run the steps of one phase; the first refusal ends it."""
+    for step in steps:
+        if step.applies is not None and not step.applies(exchange):
+            continue
+        if step.shadow:
+            refusal = step.call(ShadowView(exchange), *arguments)
+            if refusal is not None:
+                exchange.shadow_refusals.append(step.name)
+            continue
+        refusal = step.call(exchange, *arguments)
+        if refusal is not None:
+            exchange.refused_by = step.name
+            return cast("TollwayError", refusal)
+    return None
+
+
+async def run_awaiting(steps: Sequence[Step], exchange: ChainExchange, *arguments: object) -> Refusal:
+    """Run the steps of one phase, waiting where a policy must."""
+    for step in steps:
+        if step.applies is not None and not step.applies(exchange):
+            continue
+        outcome = step.call(ShadowView(exchange) if step.shadow else exchange, *arguments)
+        refusal = await cast("Awaitable[Refusal]", outcome) if inspect.isawaitable(outcome) else outcome
+        if refusal is None:
+            continue
+        if step.shadow:
+            exchange.shadow_refusals.append(step.name)
+            continue
+        exchange.refused_by = step.name
+        return cast("TollwayError", refusal)
+    return None
+
+
+def run_event(steps: Sequence[Step], exchange: ChainExchange, event: ResponseEvent) -> ResponseEvent | TollwayError | None:
+    """Pass one event of the answer through the chain."""
+    current = event
+    for step in steps:
+        if step.applies is not None and not step.applies(exchange):
+            continue
+        outcome = step.call(ShadowView(exchange) if step.shadow else exchange, current)
+        if step.shadow:
+            if isinstance(outcome, TollwayError) and step.name not in exchange.shadow_refusals:
+                exchange.shadow_refusals.append(step.name)
+            continue
+        if outcome is None:
+            return None
+        if isinstance(outcome, TollwayError):
+            exchange.refused_by = step.name
+            return outcome
+        current = outcome
+    return current
+
+
+def run_end(steps: Sequence[Step], exchange: ChainExchange, record: UsageRecord) -> None:
+    """Tell every policy how the call ended."""
+    for step in steps:
+        if step.applies is None or step.applies(exchange):
+            step.call(ShadowView(exchange) if step.shadow else exchange, record)
+
+
+def run_upstream(steps: Sequence[Step], exchange: ChainExchange, attempt: Attempt) -> Refusal:
+    """Run the upstream phase; a shadowed policy gets an attempt it cannot change."""
+    for step in steps:
+        if step.applies is not None and not step.applies(exchange):
+            continue
+        if step.shadow:
+            if step.call(ShadowView(exchange), ShadowView(cast("PolicyExchange", attempt))) is not None:
+                exchange.shadow_refusals.append(step.name)
+            continue
+        refusal = step.call(exchange, attempt)
+        if refusal is not None:
+            exchange.refused_by = step.name
+            return cast("TollwayError", refusal)
+    return None
+
+
+def _predicate(conditions: Sequence[PolicyCondition], base_length: int) -> Predicate | None:
+    if not conditions:
+        return None
+    alternatives = tuple(_condition(condition, base_length) for condition in conditions)
+    return lambda exchange: any(alternative(exchange) for alternative in alternatives)
+
+
+def _condition(condition: PolicyCondition, base_length: int) -> Predicate:
+    methods = frozenset(method.upper() for method in condition.methods)
+    path = re.compile(condition.path) if condition.path else None
+    headers = tuple((name.lower().encode(), re.compile(pattern)) for name, pattern in condition.headers.items())
+
+    def holds(exchange: PolicyExchange) -> bool:
+        if methods and exchange.method not in methods:
+            return False
+        if path is not None and path.search(exchange.request_path[base_length:]) is None:
+            return False
+        for name, pattern in headers:
+            value = exchange.raw_header(name)
+            if value is None or pattern.search(value.decode("latin-1")) is None:
+                return False
+        return True
+
+    return holds

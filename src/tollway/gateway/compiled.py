@@ -1,0 +1,244 @@
+"""A snapshot made ready to serve: endpoints by path, and everything one call needs behind them.
+
+Built whole before it is used; a running exchange keeps the one it began with.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import unquote
+
+from tollway.core.errors import BadRequest, MethodNotAllowed, NotFound, TollwayError
+from tollway.gateway.answer_headers import RoutingHeaders
+from tollway.gateway.chain import Chain
+from tollway.gateway.request import Request
+from tollway.gateway.route import Plan, Planner
+from tollway.gateway.target import Target
+from tollway.gateway.translate import ConversationTranslation, EmbeddingsTranslation, Translation
+from tollway.interfaces.dialect import (
+    ConversationDialect,
+    EmbeddingsDialect,
+    InboundFormat,
+    Operation,
+)
+from tollway.interfaces.dialect import Endpoint as EndpointShape
+from tollway.snapshot.document import LlmProxy
+
+if TYPE_CHECKING:
+    from tollway.gateway.attempt import Attempt
+    from tollway.gateway.exchange import Exchange
+
+AnyDialect = ConversationDialect | EmbeddingsDialect
+
+_MODELS_SHAPES: Final[dict[InboundFormat, tuple[str, ...]]] = {
+    "openai": ("/v1", ""),
+    "anthropic": ("/v1", ""),
+    "gemini": ("/v1beta", "/v1", ""),
+}
+# With the format `any`, three APIs list models under one path; the headers their SDKs always send tell them apart.
+_TELLING_HEADERS: Final = ((b"anthropic-version", "anthropic"), (b"x-goog-api-key", "gemini"))
+
+
+class Proxy:
+    """One LLM proxy, ready to serve."""
+
+    __slots__ = (
+        "base_path",
+        "chain",
+        "drain_bytes",
+        "drain_seconds",
+        "drains",
+        "format",
+        "gateway_name",
+        "model_list",
+        "name",
+        "planner",
+        "routing_headers",
+        "targets",
+    )
+
+    def __init__(self, document: LlmProxy, targets: Sequence[Target], chain: Chain, planner: Planner, gateway_name: str) -> None:
+        """Put the parts together."""
+        self.name = document.name
+        self.gateway_name = gateway_name
+        self.base_path = document.base_path.encode()
+        self.format = document.format
+        self.targets = tuple(targets)
+        self.chain = chain
+        self.planner = planner
+        self.routing_headers = RoutingHeaders(document.strategy)
+        self.drains = document.on_client_leave == "drain"
+        self.drain_seconds = document.drain_seconds
+        self.drain_bytes = document.drain_bytes
+        self.model_list = planner.model_list()
+
+    def plan(self, exchange: "Exchange") -> Plan:
+        """Plan the attempts of one call."""
+        return self.planner.plan(exchange)
+
+
+class Endpoint:
+    """One endpoint of one proxy."""
+
+    __slots__ = ("_conversation", "_embeddings", "action", "dialect_name", "format", "operation", "provider_side", "proxy", "streams", "variants")
+
+    def __init__(
+        self,
+        proxy: Proxy,
+        operation: Operation,
+        dialect: AnyDialect,
+        streams: Literal["never", "body", "always"],
+        action: str = "",
+    ) -> None:
+        """Bind a dialect to a proxy. For the list of models the dialect only says how errors look."""
+        self.proxy = proxy
+        self.operation = operation
+        self.dialect_name = dialect.name
+        self.format: InboundFormat = dialect.format
+        self.streams = streams
+        self.action = action
+        """What the path says to do with its model (`embedContent`); empty where it says nothing."""
+        self._conversation: ConversationDialect | None = None
+        self._embeddings: EmbeddingsDialect | None = None
+        if operation == "embeddings":
+            self._embeddings = dialect  # pyright: ignore[reportAttributeAccessIssue] - the operation says which kind it is
+        else:
+            self._conversation = dialect  # pyright: ignore[reportAttributeAccessIssue]
+        self.provider_side = dialect if operation in ("conversation", "embeddings") else None
+        self.variants: tuple[tuple[bytes, Endpoint], ...] = ()
+
+    def render_error(self, error: TollwayError) -> bytes:
+        """Write an error as this endpoint's SDKs expect it."""
+        dialect = self._conversation or self._embeddings
+        return dialect.render_error(error) if dialect is not None else b""
+
+    def translation(self, exchange: "Exchange", attempt: "Attempt") -> Translation:
+        """Choose the provider's dialect: the caller's own if it speaks it, else its preferred one.
+
+        Raises:
+            BadRequest: the request is not what the caller's dialect promises, or the provider has
+                nothing of this kind.
+        """
+        provider = attempt.target.provider
+        if self._embeddings is not None:
+            inbound = self._embeddings
+            if inbound.name in provider.embeddings:
+                return EmbeddingsTranslation(exchange, attempt, inbound, inbound, None)
+            if not provider.embeddings:
+                msg = f"the provider '{provider.name}' has no embeddings; choose a model of another provider"
+                raise BadRequest(msg, param="model", code="operation_not_supported")
+            outbound_embeddings = exchange.proxy.planner.embeddings_dialect(next(iter(provider.embeddings)))
+            parsed = inbound.parse_request(exchange.body, path_model=exchange.path_model, path_action=self.action)
+            return EmbeddingsTranslation(exchange, attempt, inbound, outbound_embeddings, parsed)
+        inbound_conversation = self._conversation
+        if inbound_conversation is None:  # pragma: no cover - one of the two is always set
+            msg = "no dialect"
+            raise BadRequest(msg)
+        if inbound_conversation.name in provider.conversation:
+            return ConversationTranslation(exchange, attempt, inbound_conversation, inbound_conversation, None)
+        outbound = exchange.proxy.planner.conversation_dialect(next(iter(provider.conversation)))
+        conversation = inbound_conversation.parse_request(
+            exchange.body, path_model=exchange.path_model, stream=exchange.stream
+        )
+        return ConversationTranslation(exchange, attempt, inbound_conversation, outbound, conversation)
+
+
+class Paths:
+    """The endpoints of one listener, by path."""
+
+    __slots__ = ("_exact", "_patterns", "_proxies")
+
+    def __init__(self, proxies: Iterable[Proxy], dialects: Sequence[AnyDialect]) -> None:
+        """Lay out every path of every proxy."""
+        self._exact: dict[bytes, dict[bytes, Endpoint]] = {}
+        self._patterns: list[tuple[bytes, bytes, bytes, Endpoint]] = []
+        self._proxies: list[tuple[bytes, Endpoint]] = []
+        for proxy in proxies:
+            served = [dialect for dialect in dialects if proxy.format in ("any", dialect.format)]
+            self._add_dialects(proxy, served)
+            self._add_models(proxy, served)
+        self._patterns.sort(key=lambda pattern: -len(pattern[0]) - len(pattern[1]))
+        self._proxies.sort(key=lambda entry: -len(entry[0]))
+
+    def find(self, request: Request) -> tuple[Endpoint, str] | TollwayError:
+        """Find what a request asks for, and the model its path names (else empty)."""
+        methods = self._exact.get(request.path)
+        if methods is not None:
+            endpoint = methods.get(b"GET" if request.method == b"HEAD" else request.method)
+            if endpoint is None:
+                return _wrong_method(request, methods)
+            for header, variant in endpoint.variants:
+                if header in request.headers:
+                    return variant, ""
+            return endpoint, ""
+        return self._find_pattern(request)
+
+    def error_format(self, path: bytes) -> Endpoint | None:
+        """Tell in whose way an error about `path` is written; None when no proxy has it."""
+        for base, endpoint in self._proxies:
+            if path.startswith(base) and path[len(base) : len(base) + 1] in (b"", b"/"):
+                return endpoint
+        return None
+
+    def _find_pattern(self, request: Request) -> tuple[Endpoint, str] | TollwayError:
+        path = request.path
+        wrong: dict[bytes, Endpoint] = {}
+        for prefix, suffix, method, endpoint in self._patterns:
+            if path.startswith(prefix) and path.endswith(suffix) and len(path) > len(prefix) + len(suffix):
+                if method != (b"GET" if request.method == b"HEAD" else request.method):
+                    wrong[method] = endpoint
+                    continue
+                model = path[len(prefix) : len(path) - len(suffix)].decode("latin-1")
+                return endpoint, unquote(model, errors="replace")
+        if wrong:
+            return _wrong_method(request, wrong)
+        shown = path.decode("latin-1")
+        if self.error_format(path) is None:
+            return NotFound(f"there is no LLM proxy at '{shown}'; check the base path")
+        return NotFound(f"there is no endpoint at '{shown}' of this LLM proxy; check the path behind its base path")
+
+    def _add_dialects(self, proxy: Proxy, dialects: Sequence[AnyDialect]) -> None:
+        for dialect in dialects:
+            for shape in dialect.endpoints:
+                action = shape.path.rpartition(":")[2] if ":" in shape.path else ""
+                endpoint = Endpoint(proxy, shape.operation, dialect, shape.streams, action)
+                for version in shape.versions:
+                    self._add(proxy.base_path, version, shape, endpoint)
+
+    def _add_models(self, proxy: Proxy, dialects: Sequence[AnyDialect]) -> None:
+        by_format: dict[str, ConversationDialect] = {}
+        for dialect in dialects:
+            if hasattr(dialect, "stream_parser"):
+                by_format.setdefault(dialect.format, dialect)  # pyright: ignore[reportArgumentType] - it has the rest too
+        for operation, path in (("models", "/models"), ("model", "/models/{model}")):
+            made: dict[str, Endpoint] = {
+                name: Endpoint(proxy, operation, dialect, "never")  # pyright: ignore[reportArgumentType]
+                for name, dialect in by_format.items()
+            }
+            for name in ("openai", "anthropic", "gemini"):
+                endpoint = made.get(name)
+                if endpoint is None:
+                    continue
+                if name == "openai":
+                    endpoint.variants = tuple((header, made[other]) for header, other in _TELLING_HEADERS if other in made)
+                for version in _MODELS_SHAPES[endpoint.format]:
+                    shape = EndpointShape(operation=endpoint.operation, dialect=endpoint.dialect_name, method="GET", path=path)
+                    self._add(proxy.base_path, version, shape, endpoint)
+        first = by_format.get("openai") or next(iter(by_format.values()), None)
+        if first is not None:
+            self._proxies.append((proxy.base_path, Endpoint(proxy, "models", first, "never")))
+
+    def _add(self, base: bytes, version: str, shape: EndpointShape, endpoint: Endpoint) -> None:
+        path = base + version.encode() + shape.path.encode()
+        method = shape.method.encode()
+        prefix, marker, suffix = path.partition(b"{model}")
+        if marker:
+            self._patterns.append((prefix, suffix, method, endpoint))
+        else:
+            self._exact.setdefault(path, {}).setdefault(method, endpoint)
+
+
+def _wrong_method(request: Request, allowed: Iterable[bytes]) -> MethodNotAllowed:
+    names = ", ".join(sorted(method.decode() for method in allowed))
+    return MethodNotAllowed(
+        f"{request.method.decode('latin-1')} is not served here; use {names}", headers=(("allow", names),)
+    )

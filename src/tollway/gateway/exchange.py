@@ -1,0 +1,560 @@
+"""The spine: one call from its request to its last byte. The only file that knows the order.
+
+    read → request policies → route → translate → upstream policies → upstream
+         → relay (response policies) → meter → end policies → spool → the caller's last byte
+
+Rules of this file:
+- One exchange holds one snapshot (`proxy`) from first byte to last.
+- Every exit goes through `_refuse`, `_deliver` or `_end_stream`; each leaves its usage record in the
+  spool *before* the caller can have a complete answer.
+- Nothing is tried again once a byte has gone to the caller.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from tollway.core.conversation import Conversation, Losses
+from tollway.core.embeddings import EmbeddingsRequest
+from tollway.core.errors import (
+    BadRequest,
+    InternalError,
+    NotReady,
+    TollwayError,
+    UnsupportedMedia,
+    UpstreamAnswered,
+    UpstreamError,
+    UpstreamGarbled,
+)
+from tollway.core.ids import RequestedModel
+from tollway.gateway import answers, chain
+from tollway.gateway.attempt import Attempt
+from tollway.gateway.call import Call
+from tollway.gateway.downstream import Downstream
+from tollway.gateway.json_body import read_members
+from tollway.gateway.meter import NO_FACTS, attempt_record, refusal_record
+from tollway.gateway.relay import ArrayRelay, PolicyRelay, Relay
+from tollway.gateway.request import Request
+from tollway.gateway.route import Go, Plan
+from tollway.gateway.translate import Translation
+from tollway.interfaces.dialect import AnswerFacts
+from tollway.interfaces.policy import ResponseEvent
+from tollway.interfaces.usage_record import Outcome, UsageRecord
+
+if TYPE_CHECKING:
+    from tollway.gateway.compiled import Endpoint
+    from tollway.gateway.worker import Worker
+
+_MICRO: Final = 1_000_000
+_DRAINING: Final = "draining"
+
+
+class Exchange(Call):
+    """One call on its way through the gateway."""
+
+    __slots__ = (
+        "_attempt",
+        "_downstream",
+        "_drained_bytes",
+        "_drained_since",
+        "_endpoint",
+        "_head_sent",
+        "_json_depth",
+        "_over",
+        "_plan",
+        "_settled",
+        "_translation",
+        "_waited",
+        "_worker",
+        "call_id",
+        "inbound_dialect",
+        "losses",
+        "operation",
+        "path_model",
+        "provider_dialect",
+        "proxy",
+        "streamed_events",
+    )
+
+    def __init__(
+        self,
+        worker: "Worker",
+        endpoint: "Endpoint",
+        path_model: str,
+        request: Request,
+        downstream: Downstream,
+        json_depth: int,
+    ) -> None:
+        """Begin; `run` does the rest."""
+        super().__init__(request, worker.clock)
+        self._worker = worker
+        self._endpoint = endpoint
+        self.path_model = path_model
+        self._json_depth = json_depth
+        self._downstream = downstream
+        self.proxy = endpoint.proxy
+        self.operation = endpoint.operation
+        self.inbound_dialect = endpoint.dialect_name
+        self.provider_dialect = ""
+        self.call_id = worker.clock.new_id()
+        self.losses: tuple[str, ...] = ()
+        self.streamed_events = 0
+        self._attempt: Attempt | None = None
+        self._plan: Plan | None = None
+        self._translation: Translation | None = None
+        self._waited = 0.0
+        self._head_sent = False
+        self._settled = False
+        self._over = False
+        self._drained_since = 0.0
+        self._drained_bytes = 0
+
+    @property
+    def gateway_name(self) -> str:
+        """The gateway's name, for records."""
+        return self.proxy.gateway_name
+
+    @property
+    def proxy_name(self) -> str:
+        """The LLM proxy's name, for records."""
+        return self.proxy.name
+
+    # --- request side
+
+    def run(self) -> None:
+        """Read the request, ask the policies, and start the first attempt."""
+        self.correlate()
+        try:
+            self._read()
+        except TollwayError as error:
+            self._refuse(error)
+            return
+        if self.proxy.chain.awaits:
+            self._worker.spawn(self._run_awaiting())
+            return
+        refusal = chain.run(self.proxy.chain.request_steps, self)
+        self._after_request(refusal)
+
+    async def _run_awaiting(self) -> None:
+        refusal = await chain.run_awaiting(self.proxy.chain.request_steps, self)
+        if not self._over:
+            self._after_request(refusal)
+
+    def _after_request(self, refusal: TollwayError | None) -> None:
+        if refusal is None and self._worker.spool_broken:
+            refusal = NotReady("the gateway cannot keep its usage records at the moment; try again later")
+        if refusal is not None:
+            self._refuse(refusal)
+        elif self._endpoint.provider_side is None:
+            self._answer_models()
+        else:
+            self._plan = plan = self.proxy.plan(self)
+            self._go(plan.first(self.clock.monotonic()))
+
+    def _read(self) -> None:
+        """Decode what routing and policies need of the body.
+
+        Raises:
+            BadRequest: it is not a JSON object, or a known field is of the wrong type.
+        """
+        endpoint = self._endpoint
+        request = self.request
+        if endpoint.provider_side is None:
+            return
+        kind = request.headers.get(b"content-type")
+        if kind is not None and b"json" not in kind.lower():
+            msg = "the body's content type is not JSON; send it as 'application/json'"
+            raise UnsupportedMedia(msg, param="content-type")
+        if b"content-encoding" in request.headers:
+            msg = "compressed bodies are not taken; send the JSON as it is"
+            raise UnsupportedMedia(msg, param="content-encoding")
+        self.members = members = read_members(request.body, self._json_depth)
+        if self.path_model:
+            self.requested_model = RequestedModel(self.path_model)
+        else:
+            raw = members.get("model")
+            self.requested_model = RequestedModel(_text(raw, "model") if raw is not None else "")
+        if endpoint.streams == "body":
+            raw = members.get("stream")
+            self.stream = raw is not None and _flag(raw, "stream")
+        else:
+            self.stream = endpoint.streams == "always"
+
+    def _answer_models(self) -> None:
+        body = answers.models(self._endpoint, self.path_model)
+        if isinstance(body, TollwayError):
+            self._refuse(body)
+            return
+        self.status_code = 200
+        chain.run(self.proxy.chain.response_steps, self, 200)
+        record = refusal_record(self, status=200, error="", policy="")
+        self._finish_call(msgspec.structs.replace(record, outcome="ok"))
+        self._downstream.send(200, [answers.JSON, *self._common_lines()], body)
+        self._close()
+
+    # --- attempts
+
+    def _go(self, step: Go | TollwayError) -> None:
+        """Start the next attempt, now or after its delay, or tell the caller why there is none."""
+        if isinstance(step, TollwayError):
+            self._refuse(step)
+        elif step.delay_seconds > 0:
+            asyncio.get_running_loop().call_later(step.delay_seconds, self._start, step)
+        else:
+            self._start(step)
+
+    def _start(self, step: Go) -> None:
+        if self._over:
+            return
+        now = self.clock.monotonic()
+        attempt = Attempt(self, step.target, step.model, step.number, stream=self.stream, now=now)
+        attempt.key_index = step.key_index
+        self._attempt = attempt
+        try:
+            self._sign(step, attempt)
+            self._translation = translation = self._endpoint.translation(self, attempt)
+            body = translation.request_body()
+        except TollwayError as error:
+            self._refuse(error)
+            return
+        self.provider_dialect = translation.provider_dialect
+        self.losses = tuple(translation.losses.fields)
+        if self.proxy.chain.upstream_steps:
+            refusal = chain.run_upstream(self.proxy.chain.upstream_steps, self, attempt)
+            if refusal is not None:
+                self._refuse(refusal)
+                return
+        try:
+            payload = translation.payload(body, self.now_us)
+        except TollwayError as error:
+            self._refuse(error)
+            return
+        attempt.send(payload, self.clock.monotonic())
+
+    def _sign(self, step: Go, attempt: Attempt) -> None:
+        expression = step.target.key_expression
+        if expression is not None:
+            key = expression.text(self)
+            if not key:
+                msg = f"the request carries no key for route '{step.target.route.name}': {expression.source} is empty"
+                raise BadRequest(msg, code="missing_provider_key")
+            attempt.key_value = key
+
+    def answered(self, attempt: Attempt, body: bytes) -> None:
+        """A whole answer came: deliver it, or see whether another attempt should be made."""
+        translation = self._translation
+        if translation is None:  # pragma: no cover - an attempt exists only after its translation
+            return
+        if attempt.status == 200 and not self.stream:
+            try:
+                facts, out = translation.answer(body)
+            except UpstreamError as error:
+                self.attempt_failed(attempt, error)
+                return
+            self._deliver(attempt, facts, out)
+        elif attempt.status >= 400:
+            self.attempt_failed(attempt, translation.error(attempt.status, body, attempt.headers))
+        else:
+            message = f"the upstream answered with status {attempt.status} and no stream" if self.stream else ""
+            message = message or f"the upstream answered with status {attempt.status}, which its API does not know"
+            self.attempt_failed(attempt, UpstreamGarbled(message))
+
+    def attempt_failed(self, attempt: Attempt, error: UpstreamError | InternalError) -> None:
+        """An attempt came to nothing: record it, and go on or give up."""
+        self._waited += attempt.ended_at - attempt.started_at
+        now = self.clock.monotonic()
+        plan = self._plan
+        step = plan.after(attempt, error, now) if plan is not None and not self._over else None
+        outcome: Outcome = "timeout" if error.status == 504 else "error"
+        record = self._record(attempt, NO_FACTS, outcome=outcome, error=error, final=step is None)
+        if step is None:
+            self._send_error(error, record)
+            return
+        self._worker.keep(record)
+        self._go(step)
+
+    # --- whole answers
+
+    def _deliver(self, attempt: Attempt, facts: AnswerFacts, body: bytes) -> None:
+        self._waited += attempt.ended_at - attempt.started_at
+        self.usage = facts.usage
+        self.status_code = 200
+        plan = self._plan
+        if plan is not None:
+            plan.succeeded(attempt)
+        if self.proxy.chain.awaits:
+            self._worker.spawn(self._deliver_awaiting(attempt, facts, body))
+            return
+        refusal = chain.run(self.proxy.chain.response_steps, self, 200)
+        self._send_answer(attempt, facts, body, refusal)
+
+    async def _deliver_awaiting(self, attempt: Attempt, facts: AnswerFacts, body: bytes) -> None:
+        refusal = await chain.run_awaiting(self.proxy.chain.response_steps, self, 200)
+        self._send_answer(attempt, facts, body, refusal)
+
+    def _send_answer(self, attempt: Attempt, facts: AnswerFacts, body: bytes, refusal: TollwayError | None) -> None:
+        record = self._record(attempt, facts, outcome="ok", error=refusal)
+        if refusal is not None:
+            self._send_error(refusal, record)
+            return
+        self._finish_call(record)
+        lines = [answers.JSON, *self._common_lines(), *self._attempt_lines(attempt, record, success=True)]
+        if not self._over:
+            self._downstream.send(200, lines, body)
+        self._close()
+
+    # --- streams
+
+    def open_stream(self, attempt: Attempt) -> Relay:
+        """A streamed answer begins: build what it goes through."""
+        translation = self._translation
+        if translation is None:  # pragma: no cover - as in `answered`
+            msg = "a stream without a translation"
+            raise InternalError(msg)
+        relay = translation.relay(attempt)
+        if self.proxy.chain.event_steps:
+            relay = PolicyRelay(relay, self._decide_event)
+        if translation.framing == "json-array":
+            relay = ArrayRelay(relay)
+        return relay
+
+    def _decide_event(self, event: ResponseEvent) -> ResponseEvent | TollwayError | None:
+        return chain.run_event(self.proxy.chain.event_steps, self, event)
+
+    def streamed(self, attempt: Attempt, data: bytes) -> None:
+        """Pass bytes on; when they end the answer, its record is kept first."""
+        relay = attempt.relay
+        if relay is None:
+            return
+        self.streamed_events += data.count(b"data:")
+        if (relay.ended or relay.failed) and not self._settled:
+            self._settle_stream(attempt, relay, None)
+        if self._over:
+            self._drain(attempt, len(data))
+            return
+        if not data:
+            return
+        if not self._head_sent:
+            self._send_stream_head(attempt, data)
+        else:
+            self._downstream.write(data)
+        if self._downstream.paused:
+            attempt.pause()
+
+    def stream_over(self, attempt: Attempt, error: UpstreamError | None) -> None:
+        """The stream ended, or broke: a broken one is an error to the caller, never a clean end."""
+        relay = attempt.relay
+        if relay is None:
+            return
+        if error is not None and not self._head_sent and not self._settled and not self._over:
+            self.attempt_failed(attempt, error)
+            return
+        if not self._settled:
+            self._settle_stream(attempt, relay, error)
+        if self._over:
+            return
+        if error is not None:
+            self._downstream.write(relay.fail(error))
+        if not self._head_sent:
+            self._send_stream_head(attempt, b"")
+        self._downstream.finish()
+        self._close()
+
+    def _send_stream_head(self, attempt: Attempt, data: bytes) -> None:
+        self._head_sent = True
+        self.status_code = 200
+        refusal = chain.run(self.proxy.chain.response_steps, self, 200) if not self.proxy.chain.awaits else None
+        if refusal is not None:
+            attempt.cancel(self.clock.monotonic())
+            self._send_error(refusal, self._record(attempt, NO_FACTS, outcome="refused", error=refusal))
+            return
+        translation = self._translation
+        content_type = answers.EVENT_STREAM
+        if translation is not None and translation.framing == "json-array":
+            content_type = answers.JSON
+        lines = [content_type, *self._common_lines(), *self._attempt_lines(attempt, None, success=True)]
+        self._downstream.start(200, lines, data)
+
+    def _settle_stream(self, attempt: Attempt, relay: Relay, error: TollwayError | None) -> None:
+        """Meter a stream whose end is known, before the caller can know it."""
+        self._settled = True
+        facts = relay.facts()
+        self.usage = facts.usage
+        if attempt.ended_at == 0.0:
+            attempt.ended_at = self.clock.monotonic()
+        outcome: Outcome = "ok"
+        if error is not None:
+            outcome = "timeout" if error.status == 504 else "cut"
+        elif relay.failed:
+            outcome = "error"
+        plan = self._plan
+        if plan is not None:
+            if outcome == "ok":
+                plan.succeeded(attempt)
+            else:
+                plan.broke(attempt, error)
+        code = error.code if error is not None else ("upstream_error" if relay.failed else "")
+        if self._over and outcome != "ok":
+            outcome = "cancelled"
+        self._finish_call(self._record(attempt, facts, outcome=outcome, code=code))
+
+    # --- the caller's connection
+
+    def client_left(self) -> None:
+        """The caller hung up: stop the upstream call, or drain it to its usage, as the proxy says."""
+        if self._over:
+            return
+        self._over = True
+        attempt = self._attempt
+        if attempt is None or attempt.over:
+            if not self._settled:
+                self._settled = True
+                self._finish_call(refusal_record(self, status=499, error="client_left", policy=""), outcome="cancelled")
+            return
+        if attempt.relay is not None and self.proxy.drains and not self._settled:
+            self._drained_since = self.clock.monotonic()
+            attempt.resume()
+            return
+        self._cancel(attempt)
+
+    def client_paused(self) -> None:
+        """The caller reads too slowly."""
+        if self._attempt is not None:
+            self._attempt.pause()
+
+    def client_resumed(self) -> None:
+        """The caller reads again."""
+        if self._attempt is not None:
+            self._attempt.resume()
+
+    def _drain(self, attempt: Attempt, size: int) -> None:
+        self._drained_bytes += size
+        waited = self.clock.monotonic() - self._drained_since
+        if self._settled or self._drained_bytes > self.proxy.drain_bytes or waited > self.proxy.drain_seconds:
+            self._cancel(attempt)
+
+    def _cancel(self, attempt: Attempt) -> None:
+        attempt.cancel(self.clock.monotonic())
+        if self._settled:
+            return
+        self._settled = True
+        facts = attempt.relay.facts() if attempt.relay is not None else NO_FACTS
+        self.usage = facts.usage
+        if self._plan is not None:
+            self._plan.cancelled(attempt)
+        self._finish_call(self._record(attempt, facts, outcome="cancelled", code="client_left", status=499))
+
+    # --- ends
+
+    def _refuse(self, error: TollwayError) -> None:
+        """Answer without the provider."""
+        if self._over:
+            return
+        attempt = self._attempt
+        if attempt is not None and attempt.number > 1 and self._plan is not None and not attempt.over:
+            attempt.over = True
+        self._send_error(error, refusal_record(self, status=error.status, error=error.code, policy=self.refused_by))
+
+    def _send_error(self, error: TollwayError, record: UsageRecord) -> None:
+        self.status_code = error.status
+        self._settled = True
+        self._finish_call(record)
+        attempt = self._attempt
+        lines = [answers.JSON, *answers.error_lines(error), *self._common_lines()]
+        if attempt is not None and isinstance(error, UpstreamError):
+            lines.extend(self._attempt_lines(attempt, record, success=False))
+        body = self._translation.verbatim_error(error) if self._translation is not None else None
+        if body is None:
+            body = self._endpoint.render_error(error)
+        if self._head_sent:
+            self._downstream.abort()
+        elif not self._over:
+            self._downstream.send(error.status, lines, body)
+        self._close()
+
+    def _record(
+        self,
+        attempt: Attempt,
+        facts: AnswerFacts,
+        *,
+        outcome: Outcome,
+        error: TollwayError | None = None,
+        code: str = "",
+        status: int = 0,
+        final: bool = True,
+    ) -> UsageRecord:
+        if error is not None:
+            code, status = error.code, error.status
+        return attempt_record(
+            self,
+            attempt,
+            facts,
+            outcome=outcome,
+            status=status or 200,
+            error=code,
+            final=final,
+            overhead_us=self._overhead_us(),
+        )
+
+    def _finish_call(self, record: UsageRecord, outcome: Outcome | None = None) -> None:
+        """Tell the policies, then store the record: the caller's last byte may go only after this."""
+        if outcome is not None:
+            record = msgspec.structs.replace(record, outcome=outcome)
+        self.usage = record.usage if record.attempt else self.usage
+        if self.proxy.chain.end_steps:
+            self.now_us = self.clock.wall_us()
+            chain.run_end(self.proxy.chain.end_steps, self, record)
+        self._worker.keep(record)
+
+    def _close(self) -> None:
+        self._over = True
+
+    def _overhead_us(self) -> int:
+        attempt = self._attempt
+        now = self.clock.monotonic()
+        waited = self._waited
+        if attempt is not None and self.stream and attempt.relay is not None:
+            # A stream's own time is the provider's; what the gateway adds is what came before it was sent.
+            return int((attempt.started_at - self.started_at) * _MICRO)
+        return int((now - self.started_at - waited) * _MICRO)
+
+    def _common_lines(self) -> list[bytes]:
+        lines = [self._worker.date_line, b"x-correlation-id: %b\r\n" % self.correlation_id.encode("ascii")]
+        if self.set_lines:
+            lines.extend(answers.header_line(name, value) for name, value in self.set_lines.items())
+        if self.added_lines:
+            lines.extend(answers.header_line(name, value) for name, value in self.added_lines)
+        if self.shadow_refusals:
+            lines.append(answers.header_line("x-tollway-shadow", ", ".join(self.shadow_refusals)))
+        if self.losses:
+            lines.append(answers.header_line("x-tollway-dropped-fields", ", ".join(self.losses)))
+        return lines
+
+    def _attempt_lines(self, attempt: Attempt, record: UsageRecord | None, *, success: bool) -> list[bytes]:
+        overhead = record.overhead_us if record is not None else self._overhead_us()
+        plan = self._plan
+        lines = self._worker.passed_headers.lines(attempt.headers)
+        lines.append(
+            self.proxy.routing_headers.lines(
+                attempt.provider, attempt.target_model, fallback=plan is not None and plan.fell_back, success=success
+            )
+        )
+        lines.append(b"x-tollway-overhead-us: %d\r\n" % overhead)
+        return lines
+
+
+def _text(raw: msgspec.Raw, field: str) -> str:
+    try:
+        return msgspec.json.decode(raw, type=str)
+    except msgspec.DecodeError:
+        raise BadRequest(f"'{field}' must be a string", param=field) from None
+
+
+def _flag(raw: msgspec.Raw, field: str) -> bool:
+    text = bytes(raw)
+    if text == b"true":
+        return True
+    if text in (b"false", b"null"):
+        return False
+    raise BadRequest(f"'{field}' must be true or false", param=field)

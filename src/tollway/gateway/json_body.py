@@ -1,0 +1,58 @@
+"""Reading a JSON body as members kept raw: decoded once, and no deeper than anybody asks."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from tollway.core.errors import BadRequest
+
+_decode: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+# Whole strings are one token, so that brackets inside them do not count.
+_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]]', re.DOTALL)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def read_members(body: bytes, max_depth: int) -> dict[str, msgspec.Raw]:
+    """Decode the members of a JSON object, each kept as its own bytes.
+
+    Of a repeated member the last counts, here and in what is sent on: nobody downstream can see
+    another one than routing and policies saw.
+
+    Raises:
+        BadRequest: it is not a JSON object, or it is nested too deeply.
+    """
+    if not body:
+        msg = "the body is empty; send a JSON object"
+        raise BadRequest(msg)
+    # Brackets inside strings count too, so this is an upper bound, and nearly always enough.
+    if body.count(b"{") + body.count(b"[") > max_depth and _depth(body, max_depth) > max_depth:
+        raise BadRequest(f"the body is nested more than {max_depth} levels deep")
+    try:
+        members = _decode(body)
+    except msgspec.ValidationError:
+        msg = "the body is not a JSON object"
+        raise BadRequest(msg) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"the body is not valid JSON: {error}") from None
+    return members
+
+
+def write_members(members: dict[str, msgspec.Raw]) -> bytes:
+    """Write the members as a JSON object again, each as it came."""
+    return _encode(members)
+
+
+def _depth(body: bytes, limit: int) -> int:
+    """Find how deep the nesting goes, stopping once past `limit`."""
+    depth = deepest = 0
+    for token in _STRUCTURE.finditer(body):
+        opens = token.group()
+        if opens in (b"{", b"["):
+            depth += 1
+            deepest = max(deepest, depth)
+            if deepest > limit:
+                break
+        elif opens in (b"}", b"]"):
+            depth -= 1
+    return deepest

@@ -1,0 +1,271 @@
+"""Streams on their way to the caller: passed through unread, or translated event by event.
+
+Rules of this file:
+- `feed` takes what came from upstream and gives what the caller gets, at once; nothing is kept
+  back but the beginning of an event whose end has not come. So a stream that breaks does so between
+  two events, and the error event that follows can be read.
+- No event is parsed on the passed-through path.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from tollway.core.answer import AnswerEnded, AnswerStarted, ChoiceFinished, StreamEvent, StreamFailed, UsageReported
+from tollway.core.errors import TollwayError, UpstreamGarbled
+from tollway.core.usage import Usage
+from tollway.interfaces.dialect import AnswerFacts, StreamParser, StreamRenderer, StreamWatch
+from tollway.interfaces.policy import ResponseEvent
+from tollway.wire.json_array import JsonArrayFramer
+from tollway.wire.sse import SseDecoder, sse_event
+
+_MAX_HELD_BYTES: Final = 262_144
+"""An event larger than this (a picture, say) passes in pieces."""
+
+
+class Relay(Protocol):
+    """One stream on its way."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take upstream's bytes, give the caller's."""
+        ...
+
+    def close(self) -> bytes:
+        """Upstream closed in an orderly way: give what was kept back."""
+        ...
+
+    def fail(self, error: TollwayError) -> bytes:
+        """Give the event that tells the caller of an error, in its own dialect."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether the API's own end of stream was seen."""
+        ...
+
+    @property
+    def failed(self) -> bool:
+        """Whether upstream reported an error inside the stream."""
+        ...
+
+    def facts(self) -> AnswerFacts:
+        """What was learnt for the meter."""
+        ...
+
+
+class PassthroughRelay:
+    """Same dialect on both sides: bytes pass."""
+
+    __slots__ = ("_held", "_render_error", "_watch")
+
+    def __init__(self, watch: StreamWatch, render_error: Callable[[TollwayError], bytes]) -> None:
+        """Pass bytes by `watch`; `render_error` writes this dialect's error event."""
+        self._watch = watch
+        self._render_error = render_error
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Pass all whole events."""
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        if not data.endswith(b"\n\n"):
+            end = _last_event_end(data)
+            if end < len(data) and len(data) - end <= _MAX_HELD_BYTES:
+                self._held = data[end:]
+                if end == 0:
+                    return b""
+                data = data[:end]
+        return self._watch.feed(data)
+
+    def close(self) -> bytes:
+        """Pass a last event whose blank line never came."""
+        held, self._held = self._held, b""
+        return self._watch.feed(held + b"\n\n") if held.strip() else b""
+
+    def fail(self, error: TollwayError) -> bytes:
+        """Write the error event; half an event that was kept back is dropped."""
+        self._held = b""
+        return self._render_error(error)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the watch saw the end."""
+        return self._watch.ended
+
+    @property
+    def failed(self) -> bool:
+        """Whether the watch saw an error."""
+        return self._watch.failed
+
+    def facts(self) -> AnswerFacts:
+        """What the watch found."""
+        return self._watch.facts()
+
+
+class TranslatingRelay:
+    """Another dialect on each side: parsed, and written again."""
+
+    __slots__ = ("_failed", "_finish", "_parser", "_renderer", "_started", "_usage", "ended_seen")
+
+    def __init__(self, parser: StreamParser, renderer: StreamRenderer) -> None:
+        """Read with `parser`, write with `renderer`."""
+        self._parser = parser
+        self._renderer = renderer
+        self._usage: Usage | None = None
+        self._started: AnswerStarted | None = None
+        self._finish = ""
+        self._failed = False
+        self.ended_seen = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Translate the events these bytes complete."""
+        return self._translate(self._parser.feed(data))
+
+    def close(self) -> bytes:
+        """Translate what the end of the connection completes."""
+        return self._translate(self._parser.close())
+
+    def fail(self, error: TollwayError) -> bytes:
+        """Write the error in the caller's dialect."""
+        return self._renderer.fail(error)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the provider ended its answer as its API promises."""
+        return self.ended_seen
+
+    @property
+    def failed(self) -> bool:
+        """Whether the provider reported an error."""
+        return self._failed
+
+    def facts(self) -> AnswerFacts:
+        """What the events said."""
+        started = self._started
+        return AnswerFacts(
+            usage=self._usage,
+            model=started.model if started is not None else "",
+            id=started.id if started is not None else "",
+            finish=self._finish,
+            service_tier=(started.service_tier or "") if started is not None else "",
+        )
+
+    def _translate(self, events: Sequence[StreamEvent]) -> bytes:
+        if not events:
+            return b""
+        for event in events:
+            if isinstance(event, UsageReported):
+                self._usage = event.usage
+            elif isinstance(event, ChoiceFinished):
+                self._finish = event.native_finish or event.finish
+            elif isinstance(event, AnswerStarted):
+                self._started = event
+            elif isinstance(event, AnswerEnded):
+                self.ended_seen = True
+            elif isinstance(event, StreamFailed):
+                self._failed = True
+        return self._renderer.feed(events)
+
+
+class ArrayRelay:
+    """Re-frames a relay's server-sent events as one JSON array (Gemini without `alt=sse`)."""
+
+    __slots__ = ("_framer", "_inner")
+
+    def __init__(self, inner: Relay) -> None:
+        """Take what `inner` gives."""
+        self._inner = inner
+        self._framer = JsonArrayFramer()
+
+    def feed(self, data: bytes) -> bytes:
+        """Re-frame."""
+        return self._framer.feed(self._inner.feed(data))
+
+    def close(self) -> bytes:
+        """Re-frame the rest and close the array."""
+        return self._framer.feed(self._inner.close()) + self._framer.close()
+
+    def fail(self, error: TollwayError) -> bytes:
+        """Put the error as the array's last element."""
+        return self._framer.feed(self._inner.fail(error)) + self._framer.close()
+
+    @property
+    def ended(self) -> bool:
+        """As the inner relay."""
+        return self._inner.ended
+
+    @property
+    def failed(self) -> bool:
+        """As the inner relay."""
+        return self._inner.failed
+
+    def facts(self) -> AnswerFacts:
+        """As the inner relay."""
+        return self._inner.facts()
+
+
+class PolicyRelay:
+    """Shows each event to the policies that want to see events."""
+
+    __slots__ = ("_decide", "_decoder", "_inner", "refusal")
+
+    def __init__(self, inner: Relay, decide: Callable[[ResponseEvent], ResponseEvent | TollwayError | None]) -> None:
+        """Ask `decide` about each event of `inner`."""
+        self._inner = inner
+        self._decide = decide
+        self._decoder = SseDecoder()
+        self.refusal: TollwayError | None = None
+        """The error a policy ended the stream with."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Pass the events the policies let pass."""
+        return self._filter(self._inner.feed(data))
+
+    def close(self) -> bytes:
+        """Pass the rest."""
+        return self._filter(self._inner.close())
+
+    def fail(self, error: TollwayError) -> bytes:
+        """Errors of the gateway are not shown to policies."""
+        return self._inner.fail(error)
+
+    @property
+    def ended(self) -> bool:
+        """As the inner relay."""
+        return self._inner.ended
+
+    @property
+    def failed(self) -> bool:
+        """As the inner relay, or a policy refused."""
+        return self._inner.failed or self.refusal is not None
+
+    def facts(self) -> AnswerFacts:
+        """As the inner relay."""
+        return self._inner.facts()
+
+    def _filter(self, data: bytes) -> bytes:
+        if not data or self.refusal is not None:
+            return b""
+        try:
+            events = self._decoder.feed(data)
+        except ValueError as error:
+            raise UpstreamGarbled(str(error)) from error
+        passed: list[bytes] = []
+        for event in events:
+            outcome = self._decide(ResponseEvent(data=event.data.encode(), event=event.event.encode()))
+            if outcome is None:
+                continue
+            if isinstance(outcome, TollwayError):
+                self.refusal = outcome
+                passed.append(self._inner.fail(outcome))
+                break
+            passed.append(sse_event(outcome.data, outcome.event))
+        return b"".join(passed)
+
+
+def _last_event_end(data: bytes) -> int:
+    """Find where the last whole event ends; 0 when there is none."""
+    end = data.rfind(b"\n\n") + 2
+    windows = data.rfind(b"\r\n\r\n") + 4
+    old = data.rfind(b"\r\r") + 2
+    return max(end if end > 1 else 0, windows if windows > 3 else 0, old if old > 1 else 0)

@@ -1,0 +1,89 @@
+"""One request as the gateway reads it: parsed once, and the same for every stage.
+
+Identification, policies and routing all look at this one value, so that no two of them can
+understand the same bytes differently.
+"""
+
+from typing import Final
+
+from tollway.core.errors import BadRequest, CallerError
+
+# Repeating one of these changes what the request means to somebody, so it is refused.
+_SINGLE: Final = frozenset(
+    {
+        b"host",
+        b"content-length",
+        b"content-type",
+        b"transfer-encoding",
+        b"authorization",
+        b"expect",
+        b"client_id",
+        b"client_secret",
+        b"x-api-key",
+        b"x-goog-api-key",
+        b"api-key",
+        b"x-correlation-id",
+    }
+)
+
+
+class Request:
+    """A whole request. Header names are lower case; values are the bytes sent."""
+
+    __slots__ = (
+        "body",
+        "client_address",
+        "headers",
+        "http_1_0",
+        "keep_alive",
+        "method",
+        "path",
+        "query",
+        "scheme",
+        "target",
+    )
+
+    def __init__(self, method: bytes, target: bytes, client_address: str) -> None:
+        """Begin with the request line.
+
+        Raises:
+            BadRequest: the target is neither a path nor an absolute address.
+        """
+        self.method = method
+        self.target = target
+        path = target if target[:1] == b"/" else _origin_form(target, method)
+        self.path, _, self.query = path.partition(b"?")
+        self.headers: dict[bytes, bytes] = {}
+        self.body: bytes = b""
+        self.client_address = client_address
+        self.keep_alive = True
+        self.http_1_0 = False
+        self.scheme = "http"
+
+    def add_header(self, name: bytes, value: bytes) -> CallerError | None:
+        """Take one header; repeats are joined by a comma where the standard allows it."""
+        key = name.lower()
+        headers = self.headers
+        if key not in headers:
+            headers[key] = value
+            return None
+        if key in _SINGLE:
+            shown = key.decode("latin-1")
+            return BadRequest(f"the header '{shown}' is sent more than once; send it once", param=shown)
+        headers[key] += b", " + value
+        return None
+
+
+def _origin_form(target: bytes, method: bytes) -> bytes:
+    """Take path and query out of an absolute address; the authority is not used for anything.
+
+    RFC 9112, section 3.2.2: a server must accept the absolute form.
+    """
+    if target == b"*" and method == b"OPTIONS":
+        return b"/"
+    for scheme in (b"http://", b"https://"):
+        if target[: len(scheme)].lower() == scheme:
+            slash = target.find(b"/", len(scheme))
+            return target[slash:] if slash >= 0 else b"/"
+    msg = "the request target is neither a path nor an absolute address"
+    raise BadRequest(msg)

@@ -1,0 +1,169 @@
+"""A route made ready: where it goes, how its requests begin, and what it is busy with."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+from tollway.core.errors import BadRequest
+from tollway.expressions import Expression, compile_expression
+from tollway.gateway.answer_headers import header_line
+from tollway.interfaces.provider import Provider
+from tollway.interfaces.signer import OutboundRequest
+from tollway.snapshot.document import Route
+
+if TYPE_CHECKING:
+    from tollway.gateway.attempt import Attempt
+    from tollway.gateway.upstream import Pool
+
+_MAX_HEADS: Final = 1024
+# RFC 3986's unreserved characters, and those of sub-delims that model names use; a slash, a dot
+# segment or a question mark from a caller must never change which path is called.
+_MODEL_SAFE: Final = "-_.~:@"
+
+
+class Target:
+    """One route of one proxy, in one worker."""
+
+    __slots__ = (
+        "_heads",
+        "_host",
+        "_key_lines",
+        "_path_prefix",
+        "_static_lines",
+        "active",
+        "clock",
+        "coarse_clock",
+        "key_expression",
+        "pool",
+        "provider",
+        "route",
+    )
+
+    def __init__(
+        self,
+        route: Route,
+        provider: Provider,
+        pool: "Pool",
+        active: "set[Attempt]",
+        *,
+        clock: Callable[[], float],
+        coarse_clock: Callable[[], float],
+    ) -> None:
+        """Prepare the parts of a request head that no call changes."""
+        self.route = route
+        self.provider = provider
+        self.pool = pool
+        self.active = active
+        self.clock = clock
+        self.coarse_clock = coarse_clock
+        self.key_expression: Expression | None = compile_expression(route.key_expression) if route.key_expression else None
+        url = urlsplit(route.base_url)
+        self._host = url.netloc.rpartition("@")[2]
+        self._path_prefix = url.path.rstrip("/")
+        self._static_lines = b"".join(
+            header_line(name, value)
+            for name, value in {
+                "host": self._host,
+                "content-type": "application/json",
+                "accept-encoding": "identity",
+                "user-agent": "tollway",
+                **provider.headers,
+                **route.headers,
+            }.items()
+        )
+        self._key_lines: tuple[bytes, ...] = ()
+        if provider.signer.fixed and self.key_expression is None:
+            keys = [key.reveal() for key in route.keys] or [""]
+            self._key_lines = tuple(self.fixed_key_lines(key) for key in keys)
+        self._heads: dict[tuple[str, str, bool], bytes] = {}
+
+    @property
+    def key_count(self) -> int:
+        """How many keys rotate."""
+        return len(self.route.keys)
+
+    def fixed_key_lines(self, key: str) -> bytes:
+        """Write the header lines that prove who we are, for a signer that needs nothing but the key."""
+        if not key and self.provider.key_optional:
+            return b""
+        return b"".join(header_line(name, value) for name, value in self.provider.signer.headers(key, None))
+
+    def payload(  # noqa: PLR0913 - what a request is made of
+        self,
+        attempt: "Attempt",
+        body: bytes,
+        *,
+        dialect: str,
+        path: str,
+        actions: tuple[str, str],
+        stream_query: str,
+        forwarded: bytes,
+        now_us: int,
+    ) -> bytes:
+        """Write a whole request: head and body in one piece."""
+        key = (dialect, attempt.target_model if "{model}" in path else "", attempt.stream)
+        head = self._heads.get(key)
+        if head is None:
+            head = self._head(attempt.target_model, path, actions, stream_query, stream=attempt.stream)
+            if len(self._heads) >= _MAX_HEADS:
+                self._heads.clear()  # model names may come from callers, so they must not pile up
+            self._heads[key] = head
+        key_lines = self._key_lines[attempt.key_index] if self._key_lines else self._signed(attempt, head, body, now_us)
+        extra = attempt.extra_headers
+        lines = b"".join(header_line(name, value) for name, value in extra.items()) if extra else b""
+        if extra:
+            head = _without(head, extra)
+        return b"".join((head, key_lines, forwarded, lines, b"content-length: %d\r\n\r\n" % len(body), body))
+
+    def begin(self, attempt: "Attempt") -> None:
+        """An attempt starts."""
+        self.active.add(attempt)
+
+    def end(self, attempt: "Attempt") -> None:
+        """An attempt is over."""
+        self.active.discard(attempt)
+
+    def _head(self, model: str, path: str, actions: tuple[str, str], stream_query: str, *, stream: bool) -> bytes:
+        query = {**self.provider.query, **self.route.query}
+        parts = [urlencode(query)] if query else []
+        if stream and stream_query:
+            parts.append(stream_query)
+        target = self._path_prefix + path.replace("{model}", _model_in_path(model)).replace("{action}", actions[stream])
+        if parts:
+            target += "?" + "&".join(parts)
+        return b"POST %b HTTP/1.1\r\n%b" % (target.encode("ascii"), self._static_lines)
+
+    def _signed(self, attempt: "Attempt", head: bytes, body: bytes, now_us: int) -> bytes:
+        if self.provider.signer.fixed:
+            return self.fixed_key_lines(attempt.key_value)
+        target = head.split(b" ", 2)[1].decode("ascii")
+        request = OutboundRequest(
+            method="POST", host=self._host, target=target, headers=_signable(head), body=body, now_us=now_us
+        )
+        credential = attempt.key_value or (self.route.keys[attempt.key_index].reveal() if self.route.keys else "")
+        return b"".join(header_line(name, value) for name, value in self.provider.signer.headers(credential, request))
+
+
+def _model_in_path(model: str) -> str:
+    """Percent-encode a model name as one path segment.
+
+    Raises:
+        BadRequest: it is a dot segment, which no encoding keeps servers from collapsing.
+    """
+    if model in ("", ".", ".."):
+        msg = f"'{model}' is not a model name"
+        raise BadRequest(msg, param="model")
+    return quote(model, safe=_MODEL_SAFE)
+
+
+def _without(head: bytes, names: Mapping[str, str]) -> bytes:
+    """Leave out the lines that `names` replace."""
+    replaced = {name.lower().encode() for name in names}
+    lines = head.split(b"\r\n")
+    kept = [lines[0], *(line for line in lines[1:] if line.partition(b":")[0].lower() not in replaced)]
+    return b"\r\n".join(kept)
+
+
+def _signable(head: bytes) -> tuple[tuple[str, str], ...]:
+    lines = head.decode("ascii").split("\r\n")[1:]
+    return tuple((name, value) for name, _, value in (line.partition(": ") for line in lines if line))

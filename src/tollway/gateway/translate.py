@@ -1,0 +1,286 @@
+"""One attempt's way between the caller's dialect and the provider's: bytes where they are the same.
+
+A provider that speaks the caller's dialect gets the caller's own members, only the model changed;
+any other gets the neutral conversation written in its own dialect, and its answer comes back the
+same way.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from tollway.core.conversation import Conversation, Losses
+from tollway.core.embeddings import EmbeddingsRequest
+from tollway.core.errors import TollwayError, UpstreamAnswered, UpstreamError
+from tollway.gateway.json_body import write_members
+from tollway.gateway.relay import PassthroughRelay, Relay, TranslatingRelay
+from tollway.interfaces.dialect import AnswerFacts, ConversationDialect, EmbeddingsDialect, StreamFraming
+
+if TYPE_CHECKING:
+    from tollway.gateway.attempt import Attempt
+    from tollway.gateway.call import Call
+
+_MICRO = 1_000_000
+
+
+class Translation(Protocol):
+    """What the exchange needs of either kind."""
+
+    provider_dialect: str
+    losses: Losses
+    framing: StreamFraming
+
+    def request_body(self) -> bytes:
+        """Write the provider's request body; raises `BadRequest` for what the pair cannot carry."""
+        ...
+
+    def payload(self, body: bytes, now_us: int) -> bytes:
+        """Write the whole provider request around its body."""
+        ...
+
+    def answer(self, body: bytes) -> tuple[AnswerFacts, bytes]:
+        """Read the provider's whole answer, write the caller's; raises `UpstreamGarbled`."""
+        ...
+
+    def relay(self, attempt: "Attempt") -> Relay:
+        """Build what a streamed answer goes through."""
+        ...
+
+    def error(self, status: int, body: bytes, headers: Mapping[bytes, bytes]) -> UpstreamError:
+        """Read the provider's error."""
+        ...
+
+    def verbatim_error(self, error: TollwayError) -> bytes | None:
+        """The provider's own error body, where the caller speaks the same dialect."""
+        ...
+
+
+class ConversationTranslation:
+    """A conversation between any two dialects."""
+
+    __slots__ = ("_attempt", "_call", "_error_body", "_hide_usage", "_inbound", "_outbound", "_request", "framing", "losses")
+
+    def __init__(
+        self,
+        call: "Call",
+        attempt: "Attempt",
+        inbound: ConversationDialect,
+        outbound: ConversationDialect,
+        conversation: Conversation | None,
+    ) -> None:
+        """Translate `call` for `attempt`; `conversation` is None when bytes pass."""
+        self._call = call
+        self._attempt = attempt
+        self._inbound = inbound
+        self._outbound = outbound
+        self._request = conversation
+        self._hide_usage = False
+        self._error_body: tuple[TollwayError, bytes] | None = None
+        self.losses = Losses()
+        self.framing: StreamFraming = inbound.stream_framing(call.query_string) if call.stream else "sse"
+
+    @property
+    def provider_dialect(self) -> str:
+        """The dialect spoken with the provider."""
+        return self._outbound.name
+
+    @property
+    def passes(self) -> bool:
+        """Whether bytes pass."""
+        return self._request is None
+
+    def request_body(self) -> bytes:
+        """Write the provider's request body."""
+        request = self._request
+        attempt = self._attempt
+        if request is None:
+            members = self._call.members.copy()
+            self._outbound.rewrite_model(members, attempt.target_model)
+            if self._call.stream:
+                self._hide_usage = self._outbound.ask_for_usage(members)
+            return write_members(members)
+        self._request = request = msgspec.structs.replace(request, model=attempt.target_model)
+        return self._outbound.render_request(request, attempt.target.provider, self.losses)
+
+    def payload(self, body: bytes, now_us: int) -> bytes:
+        """Write the whole provider request."""
+        outbound = self._outbound
+        attempt = self._attempt
+        return attempt.target.payload(
+            attempt,
+            body,
+            dialect=outbound.name,
+            path=attempt.target.provider.conversation[outbound.name],
+            actions=outbound.actions,
+            stream_query=outbound.stream_query,
+            forwarded=forwarded_lines(self._call, attempt),
+            now_us=now_us,
+        )
+
+    def answer(self, body: bytes) -> tuple[AnswerFacts, bytes]:
+        """Read the provider's answer, write the caller's."""
+        request = self._request
+        if request is None:
+            return self._outbound.facts(body), body
+        answer = self._outbound.parse_answer(body)
+        first = answer.choices[0] if answer.choices else None
+        facts = AnswerFacts(
+            usage=answer.usage,
+            model=answer.model,
+            id=answer.id,
+            finish=(first.native_finish or first.finish or "") if first is not None else "",
+            service_tier=answer.service_tier or "",
+        )
+        return facts, self._inbound.render_answer(answer, request, now=self._call.started_us // _MICRO)
+
+    def relay(self, attempt: "Attempt") -> Relay:
+        """Build what a streamed answer goes through."""
+        del attempt
+        request = self._request
+        if request is None:
+            return PassthroughRelay(
+                self._outbound.stream_watch(hide_usage=self._hide_usage), self._inbound.render_stream_error
+            )
+        renderer = self._inbound.stream_renderer(
+            request, now=self._call.started_us // _MICRO, new_id=self._call.clock.new_id(), framing="sse"
+        )
+        return TranslatingRelay(self._outbound.stream_parser(), renderer)
+
+    def error(self, status: int, body: bytes, headers: Mapping[bytes, bytes]) -> UpstreamError:
+        """Read the provider's error."""
+        return _read_error(self, self._outbound, status, body, headers, same=self._inbound is self._outbound)
+
+    def verbatim_error(self, error: TollwayError) -> bytes | None:
+        """The provider's own error body, where the caller speaks the same dialect."""
+        kept = self._error_body
+        return kept[1] if kept is not None and kept[0] is error else None
+
+    def keep_error_body(self, error: TollwayError, body: bytes) -> None:
+        """Remember the provider's own words for `verbatim_error`."""
+        self._error_body = (error, body)
+
+
+class EmbeddingsTranslation:
+    """An embeddings call between any two dialects."""
+
+    __slots__ = ("_attempt", "_call", "_error_body", "_inbound", "_outbound", "_request", "losses")
+
+    framing: StreamFraming = "sse"
+
+    def __init__(
+        self,
+        call: "Call",
+        attempt: "Attempt",
+        inbound: EmbeddingsDialect,
+        outbound: EmbeddingsDialect,
+        request: EmbeddingsRequest | None,
+    ) -> None:
+        """Translate `call` for `attempt`; `request` is None when bytes pass."""
+        self._call = call
+        self._attempt = attempt
+        self._inbound = inbound
+        self._outbound = outbound
+        self._request = request
+        self._error_body: tuple[TollwayError, bytes] | None = None
+        self.losses = Losses()
+
+    @property
+    def provider_dialect(self) -> str:
+        """The dialect spoken with the provider."""
+        return self._outbound.name
+
+    def request_body(self) -> bytes:
+        """Write the provider's request body."""
+        request = self._request
+        attempt = self._attempt
+        if request is None:
+            members = self._call.members.copy()
+            self._outbound.rewrite_model(members, attempt.target_model)
+            return write_members(members)
+        self._request = request = msgspec.structs.replace(request, model=attempt.target_model)
+        return self._outbound.render_request(request, attempt.target.provider, self.losses)
+
+    def payload(self, body: bytes, now_us: int) -> bytes:
+        """Write the whole provider request."""
+        attempt = self._attempt
+        return attempt.target.payload(
+            attempt,
+            body,
+            dialect=self._outbound.name,
+            path=attempt.target.provider.embeddings[self._outbound.name],
+            actions=("", ""),
+            stream_query="",
+            forwarded=forwarded_lines(self._call, attempt),
+            now_us=now_us,
+        )
+
+    def answer(self, body: bytes) -> tuple[AnswerFacts, bytes]:
+        """Read the provider's answer, write the caller's."""
+        request = self._request
+        if request is None:
+            return self._outbound.facts(body), body
+        answer = self._outbound.parse_answer(body, request)
+        return AnswerFacts(usage=answer.usage, model=answer.model), self._inbound.render_answer(answer, request)
+
+    def relay(self, attempt: "Attempt") -> Relay:
+        """Embeddings never stream; the endpoint says so, so this is not reached."""
+        raise NotImplementedError
+
+    def error(self, status: int, body: bytes, headers: Mapping[bytes, bytes]) -> UpstreamError:
+        """Read the provider's error."""
+        return _read_error(self, self._outbound, status, body, headers, same=self._inbound is self._outbound)
+
+    def verbatim_error(self, error: TollwayError) -> bytes | None:
+        """The provider's own error body, where the caller speaks the same dialect."""
+        kept = self._error_body
+        return kept[1] if kept is not None and kept[0] is error else None
+
+    def keep_error_body(self, error: TollwayError, body: bytes) -> None:
+        """Remember the provider's own words for `verbatim_error`."""
+        self._error_body = (error, body)
+
+
+class _KeepsErrors(Protocol):
+    def keep_error_body(self, error: TollwayError, body: bytes) -> None: ...
+
+
+class _ReadsErrors(Protocol):
+    def parse_error(self, status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswered: ...
+
+
+def _read_error(
+    keeper: _KeepsErrors,
+    dialect: _ReadsErrors,
+    status: int,
+    body: bytes,
+    headers: Mapping[bytes, bytes],
+    *,
+    same: bool,
+) -> UpstreamAnswered:
+    named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+    error = dialect.parse_error(status, body, named)
+    if status in (401, 403):
+        # The provider refused the *gateway's* key. Its words may quote part of that key, so the
+        # caller gets the status and the meaning, not the words; repeating cannot help it.
+        error.message = "the provider did not accept the gateway's credential for this route; tell the gateway's operator"
+        error.should_retry = False
+    elif same and body[:1] == b"{":
+        keeper.keep_error_body(error, body)
+    return error
+
+
+def forwarded_lines(call: "Call", attempt: "Attempt") -> bytes:
+    """Write the headers that go to the provider with this call: the caller's that may pass, then what policies set."""
+    lines: list[bytes] = []
+    for name in attempt.target.provider.forward_headers:
+        raw = call.raw_header(name.encode())
+        if raw is not None:
+            lines.append(b"%b: %b\r\n" % (name.encode(), raw))
+    if call.upstream_set:
+        for name, value in call.upstream_set.items():
+            attempt.set_header(name, value)
+    if call.upstream_added:
+        for name, value in call.upstream_added:
+            lines.append(f"{name}: {value}\r\n".encode("latin-1"))
+    return b"".join(lines)

@@ -1,0 +1,386 @@
+"""Connections to upstreams: HTTP/1.1, kept alive, one attempt at a time on each.
+
+Rules of this file:
+- It moves bytes and tells an `AttemptHandler` what happened; it never decides what to do about it.
+- Third-party errors end here: sockets, TLS and llhttp become `UpstreamUnreachable`, `UpstreamGarbled`,
+  `UpstreamCut`.
+- Redirects are answers like any other; they are never followed.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol, cast
+
+import httptools
+
+from tollway.core.errors import InternalError, UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamUnreachable
+from tollway.gateway.addresses import Origin, resolve
+from tollway.gateway.forward_proxy import open_tunnel
+
+_IDLE_SECONDS: Final = 30.0
+_RESOLVED_SECONDS: Final = 30.0
+_MAX_HEAD_BYTES: Final = 262_144
+
+
+class AttemptHandler(Protocol):
+    """What an attempt hears from its connection, in this order; after `failed` or `ended`, nothing."""
+
+    def connected(self, connection: "UpstreamConnection") -> None:
+        """A connection is there: send the request on it."""
+        ...
+
+    def head(self, status: int, headers: dict[bytes, bytes]) -> None:
+        """The answer's head came. Header names are lower case."""
+        ...
+
+    def body(self, data: bytes) -> None:
+        """More of the answer's body came."""
+        ...
+
+    def ended(self) -> None:
+        """The answer is whole."""
+        ...
+
+    def failed(self, error: UpstreamError | InternalError) -> None:
+        """The attempt cannot go on."""
+        ...
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One connection to one upstream."""
+
+    __slots__ = (
+        "_closing",
+        "_framed",
+        "_head_bytes",
+        "_headers",
+        "_informational",
+        "_parser",
+        "_parts",
+        "_pool",
+        "_transport",
+        "handler",
+        "idle_since",
+        "reused",
+    )
+
+    def __init__(self, pool: "Pool") -> None:
+        """Wait for the transport."""
+        self._pool = pool
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: dict[bytes, bytes] = {}
+        self._parts: list[bytes] = []
+        self._framed = False
+        self._informational = False
+        self._closing = False
+        self._head_bytes = 0
+        self.handler: AttemptHandler | None = None
+        self.reused = False
+        self.idle_since = 0.0
+
+    # --- the attempt's side
+
+    def send(self, data: bytes, handler: AttemptHandler) -> None:
+        """Send a whole request; `handler` hears of its answer."""
+        self.handler = handler
+        self._head_bytes = 0
+        transport = self._transport
+        if transport is None:
+            self._fail(UpstreamUnreachable("the upstream closed the connection"))
+            return
+        transport.write(data)
+
+    def abandon(self) -> None:
+        """Close at once: the answer is not wanted any more. The upstream sees it and stops."""
+        self.handler = None
+        self._closing = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def pause(self) -> None:
+        """Read no more until `resume`: whoever gets the answer reads too slowly."""
+        if self._transport is not None and self._transport.is_reading():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._transport is not None and not self._transport.is_reading():
+            self._transport.resume_reading()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can carry another request."""
+        return self._transport is not None and not self._closing and not self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close an idle connection."""
+        self._closing = True
+        if self._transport is not None:
+            self._transport.close()
+
+    # --- the transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the attempt, if one is under way; an answer without length ends here."""
+        self._transport = None
+        self._closing = True
+        self._pool.lost(self)
+        handler = self.handler
+        if handler is None:
+            return
+        if self._headers and not self._framed and exc is None:
+            self.handler = None
+            handler.ended()
+        elif self._headers:
+            self._fail(UpstreamCut("the upstream closed the connection in the middle of its answer"))
+        else:
+            self._fail(UpstreamUnreachable("the upstream closed the connection before answering"))
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, and hand the body on in one piece."""
+        if self.handler is None:
+            self._unasked()
+            return
+        if not self._headers:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._deliver()
+            self._fail(UpstreamGarbled(f"the upstream's answer is not well-formed HTTP: {error}"))
+            return
+        if self._parts:
+            self._deliver()
+        elif not self._headers and self._head_bytes > _MAX_HEAD_BYTES:
+            self._fail(UpstreamGarbled(f"the upstream's answer has more than {_MAX_HEAD_BYTES} bytes of headers"))
+
+    def eof_received(self) -> bool:
+        """The upstream sends no more: `connection_lost` follows."""
+        return False
+
+    def pause_writing(self) -> None:
+        """Ignored: a request is one bounded buffer that is already in memory."""
+
+    def resume_writing(self) -> None:
+        """Ignored, as above."""
+
+    # --- the parser's side
+
+    def on_message_begin(self) -> None:
+        """An answer, or an informational one before it, begins."""
+        self._headers = {}
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one header; of repeats, all are kept, joined."""
+        key = name.lower()
+        headers = self._headers
+        headers[key] = headers[key] + b", " + value if key in headers else value
+
+    def on_headers_complete(self) -> None:
+        """Pass the head on, unless it is a 1xx."""
+        status = self._parser.get_status_code()
+        if status < 200:
+            self._informational = True
+            return
+        headers = self._headers
+        self._framed = b"content-length" in headers or b"transfer-encoding" in headers or status in (204, 304)
+        if not headers:
+            headers[b"date"] = b""  # an answer without any header is an answer all the same
+        if self.handler is not None:
+            self.handler.head(status, headers)
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a piece until the whole read is parsed."""
+        self._parts.append(body)
+
+    def on_message_complete(self) -> None:
+        """The answer is whole, or an informational one is over."""
+        if self._informational:
+            self._informational = False
+            self._headers = {}
+            return
+        if self._parts:
+            self._deliver()
+        handler, self.handler = self.handler, None
+        keep = self._framed and self._parser.should_keep_alive()
+        self._headers = {}
+        if handler is None:
+            self.close()
+            return
+        if keep and not self._closing:
+            self._pool.give_back(self)
+        else:
+            self.close()
+        handler.ended()
+
+    # --- inside
+
+    def _deliver(self) -> None:
+        parts = self._parts
+        if not parts:
+            return
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        self._parts = []
+        if self.handler is not None:
+            self.handler.body(data)
+
+    def _fail(self, error: UpstreamError) -> None:
+        handler, self.handler = self.handler, None
+        self._closing = True
+        if self._transport is not None:
+            self._transport.abort()
+        if handler is not None:
+            handler.failed(error)
+
+    def _unasked(self) -> None:
+        """Bytes on an idle connection are no answer to anything: it cannot be trusted any more."""
+        self._closing = True
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class Pool:
+    """The connections to one origin: idle ones are used last in, first out."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        tls: ssl.SSLContext | None,
+        *,
+        server_name: str | None,
+        clock: Callable[[], float],
+        spawn: Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"],
+    ) -> None:
+        """Make an empty pool.
+
+        Args:
+            origin: where the upstream is.
+            tls: context for https origins.
+            server_name: name to verify and to send as SNI, where it is not the host.
+            clock: monotonic seconds.
+            spawn: starts a task that the worker keeps track of.
+        """
+        self.origin = origin
+        self._tls = tls
+        self._server_name = server_name or origin.host
+        self._clock = clock
+        self._spawn = spawn
+        self._idle: list[UpstreamConnection] = []
+        self._open: set[UpstreamConnection] = set()
+        self._addresses: list[str] = []
+        self._addresses_until = 0.0
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections there are, idle and busy."""
+        return len(self._open)
+
+    def take(self) -> UpstreamConnection | None:
+        """Give an idle connection, or None."""
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if connection.alive:
+                connection.reused = True
+                return connection
+        return None
+
+    def connect(self, handler: AttemptHandler, *, timeout: float) -> "asyncio.Task[None]":
+        """Open a connection; `handler` hears `connected` or `failed`. Cancel the task to give up."""
+        return self._spawn(self._connect(handler, timeout))
+
+    def give_back(self, connection: UpstreamConnection) -> None:
+        """Keep a connection whose answer is whole."""
+        connection.idle_since = self._clock()
+        self._idle.append(connection)
+
+    def lost(self, connection: UpstreamConnection) -> None:
+        """Forget a connection."""
+        self._open.discard(connection)
+        if connection.handler is None and connection in self._idle:
+            self._idle.remove(connection)
+
+    def sweep(self, now: float) -> None:
+        """Close connections that nobody used for a while, before the upstream does."""
+        keep: list[UpstreamConnection] = []
+        for connection in self._idle:
+            if now - connection.idle_since > _IDLE_SECONDS:
+                connection.close()
+            else:
+                keep.append(connection)
+        self._idle = keep
+
+    def close(self) -> None:
+        """Close every idle connection; busy ones close when their answer is over."""
+        for connection in self._idle:
+            connection.close()
+        self._idle = []
+
+    async def _connect(self, handler: AttemptHandler, timeout: float) -> None:  # noqa: ASYNC109 - one deadline for all steps
+        try:
+            async with asyncio.timeout(timeout):
+                connection = await self._open_connection()
+        except TimeoutError:
+            handler.failed(UpstreamUnreachable(f"no connection to the upstream within {timeout:g} s", status=504))
+        except UpstreamError as error:
+            handler.failed(error)
+        except ssl.SSLError as error:
+            reason = getattr(error, "verify_message", "") or error.reason or "handshake failed"
+            handler.failed(UpstreamUnreachable(f"TLS with the upstream failed: {reason}"))
+        except OSError as error:
+            handler.failed(UpstreamUnreachable(f"no connection to the upstream: {_reason(error)}"))
+        else:
+            self._open.add(connection)
+            handler.connected(connection)
+
+    async def _open_connection(self) -> UpstreamConnection:
+        origin = self.origin
+        loop = asyncio.get_running_loop()
+        server_name = self._server_name if self._tls is not None else None
+        if origin.proxy_url is not None:
+            tunnel = await open_tunnel(origin.proxy_url, origin.host, origin.port)
+            _, connection = await loop.create_connection(
+                lambda: UpstreamConnection(self), sock=tunnel, ssl=self._tls, server_hostname=server_name
+            )
+            return connection
+        last: OSError | None = None
+        for address in await self._resolved():
+            try:
+                _, connection = await loop.create_connection(
+                    lambda: UpstreamConnection(self),
+                    address,
+                    origin.port,
+                    ssl=self._tls,
+                    server_hostname=server_name,
+                )
+            except ssl.SSLError:
+                raise
+            except OSError as error:
+                last = error
+                self._addresses_until = 0.0  # it may have moved: ask the resolver again next time
+            else:
+                return connection
+        raise last or OSError("no address")
+
+    async def _resolved(self) -> list[str]:
+        now = self._clock()
+        if now >= self._addresses_until:
+            origin = self.origin
+            self._addresses = await resolve(origin.host, origin.port, allow_private=origin.allow_private)
+            self._addresses_until = now + _RESOLVED_SECONDS
+        return self._addresses
+
+
+def _reason(error: OSError) -> str:
+    """Say what went wrong without the address, which is not the caller's business."""
+    if isinstance(error, ConnectionRefusedError):
+        return "refused"
+    if isinstance(error, ConnectionResetError):
+        return "reset"
+    return (error.strerror or "failed").lower()

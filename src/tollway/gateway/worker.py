@@ -1,0 +1,376 @@
+"""One worker: an event loop, its connections, and the snapshot it serves.
+
+It is told everything by its owner through plain calls (`serve_snapshot`, `drain`, `metrics`); how
+those calls reach it across processes is `cli`'s business.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from email.utils import formatdate
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tollway.core.errors import InternalError, TollwayError
+from tollway.gateway.addresses import Origin
+from tollway.gateway.answer_headers import JSON, PassedHeaders
+from tollway.gateway.answers import error_lines
+from tollway.gateway.attempt import Attempt
+from tollway.gateway.chain import AnyPolicy, Chain
+from tollway.gateway.clock import SystemClock, new_correlation_id
+from tollway.gateway.compiled import AnyDialect, Paths, Proxy
+from tollway.gateway.downstream import Downstream, DownstreamHandler
+from tollway.gateway.exchange import Exchange
+from tollway.gateway.http1 import Http1Connection
+from tollway.gateway.identify import Registry
+from tollway.gateway.log import Log
+from tollway.gateway.metrics import Metrics
+from tollway.gateway.request import Request
+from tollway.gateway.route import Planner
+from tollway.gateway.target import Target
+from tollway.gateway.tls import client_context, server_context
+from tollway.gateway.upstream import Pool
+from tollway.interfaces.counters import Counters
+from tollway.interfaces.policy import PolicyContext
+from tollway.interfaces.provider import Provider
+from tollway.interfaces.usage_record import UsageRecord, UsageSink
+from tollway.snapshot.document import Limits, Listener, LlmProxy, Route, Snapshot, TlsClient
+
+_SWEEP_SECONDS: Final = 0.25
+_PROBE_READY: Final = b"/probes/readiness"
+_PROBE_LIVE: Final = b"/probes/liveness"
+_METRICS: Final = b"/metrics"
+
+
+class Plugins:
+    """What the composition root found by name, handed in so that the data plane looks up nothing."""
+
+    def __init__(
+        self,
+        providers: Callable[[str], Provider],
+        policies: Callable[[str], type[AnyPolicy]],
+        dialects: Sequence[AnyDialect],
+        decode_config: Callable[[type[Any], Mapping[str, Any]], Any],
+    ) -> None:
+        """Hold the lookups."""
+        self.provider = providers
+        self.policy = policies
+        self.dialects = tuple(dialects)
+        self.decode_config = decode_config
+
+
+class Worker:
+    """Serves one snapshot at a time on the sockets it is given."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        plugins: Plugins,
+        counters: Counters,
+        spool: UsageSink,
+        metrics: Metrics,
+        log: Log,
+        merged_metrics: Callable[[], Coroutine[Any, Any, bytes]],
+    ) -> None:
+        """Begin with nothing to serve."""
+        self.loop = loop
+        self.clock = SystemClock()
+        self.plugins = plugins
+        self.counters = counters
+        self.spool = spool
+        self.spool_broken = False
+        self._unsaved: deque[UsageRecord] = deque()
+        self.metrics = metrics
+        self.log = log
+        self.merged_metrics = merged_metrics
+        self.passed_headers = PassedHeaders()
+        self.now = loop.time()
+        self.date_line = _date_line()
+        self.draining = False
+        self.snapshot: Snapshot | None = None
+        self.attempts: set[Attempt] = set()
+        self.connections: set[Any] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pools: dict[tuple[Origin, TlsClient], Pool] = {}
+        self._listeners: dict[str, ListenerState] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._dates = 0
+
+    # --- what its owner calls
+
+    async def serve_snapshot(self, snapshot: Snapshot, sockets: Mapping[str, Sequence[socket.socket]]) -> None:
+        """Compile a snapshot whole, then serve it; calls in flight keep the one they began with.
+
+        Args:
+            snapshot: what to serve.
+            sockets: bound sockets by listener name, for listeners that are not served yet.
+
+        Raises:
+            TollwayError: it does not compile; nothing has changed then.
+            ValueError: the same, from a policy's own checks.
+            OSError: a TLS file cannot be read; nothing has changed then.
+        """
+        proxies = {document.name: self._compile(document, snapshot) for document in snapshot.proxies}
+        compiled: list[tuple[Listener, Paths, ssl.SSLContext | None]] = []
+        for listener in snapshot.listeners:
+            served = [proxies[document.name] for document in snapshot.proxies if listener.name in document.listeners]
+            tls = server_context(listener.tls) if listener.tls is not None else None
+            compiled.append((listener, Paths(served, self.plugins.dialects), tls))
+        # Everything that can fail has been done; from here on the new snapshot is the one.
+        self.snapshot = snapshot
+        wanted = {listener.name for listener in snapshot.listeners}
+        for name, state in tuple(self._listeners.items()):
+            if name not in wanted or not any(state.same_address(one) for one in snapshot.listeners):
+                self._listeners.pop(name).close()
+        for listener, paths, tls in compiled:
+            state = self._listeners.get(listener.name)
+            if state is None:
+                self._listeners[listener.name] = state = ListenerState(self, listener, paths, tls)
+                await state.listen(sockets.get(listener.name, ()))
+            else:
+                state.replace(listener, paths, tls)
+        if self._sweeper is None:
+            self._sweep()
+
+    def serves(self, listener: Listener) -> bool:
+        """Whether this very address is listened on already."""
+        state = self._listeners.get(listener.name)
+        return state is not None and state.same_address(listener)
+
+    async def drain(self, seconds: float) -> None:
+        """Stop taking calls, let those in flight finish for at most `seconds`, then close all."""
+        self.draining = True
+        for state in self._listeners.values():
+            state.close()
+        for connection in tuple(self.connections):
+            connection.drain()
+        deadline = self.loop.time() + seconds
+        while self.connections and self.loop.time() < deadline:
+            await asyncio.sleep(0.05)
+        for connection in tuple(self.connections):
+            connection.abort()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.sleep(0)
+        for pool in self._pools.values():
+            pool.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    # --- what exchanges call
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Run something that waits; a failure in it is logged and never lost."""
+        task = self.loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_over)
+        return task
+
+    def keep(self, record: UsageRecord) -> None:
+        """Store a usage record. While one cannot be stored, no more calls are taken, and it is tried again."""
+        try:
+            self.spool.append(record)
+        except OSError as error:
+            self._unsaved.append(record)
+            self.spool_broken = True
+            self.log.error("a usage record could not be stored; no calls are taken until it is", error=error.strerror or "")
+        self.metrics.observe(record)
+
+    def _save_unsaved(self) -> None:
+        """Try again to store what could not be stored."""
+        try:
+            while self._unsaved:
+                self.spool.append(self._unsaved[0])
+                self._unsaved.popleft()
+        except OSError:
+            return
+        self.spool_broken = False
+        self.log.info("usage records are stored again")
+
+    def _task_over(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.log.exception("a task failed", error)
+
+    # --- compiling
+
+    def _compile(self, document: LlmProxy, snapshot: Snapshot) -> Proxy:
+        registry = Registry(
+            document.contracts, {client.client_id: client for client in snapshot.clients}, wall_us=self.clock.wall_us
+        )
+        targets = [self._target(route) for route in document.routes]
+        uses: list[tuple[Any, AnyPolicy]] = []
+        for use in document.policies:
+            kind = self.plugins.policy(use.policy)
+            context = PolicyContext(
+                proxy=document.name, name=use.name, counters=self.counters, clients=registry, clock=self.clock
+            )
+            uses.append((use, kind(self.plugins.decode_config(kind.config_type, use.config), context)))
+        planner = Planner(document, targets, self.plugins.dialects)
+        return Proxy(document, targets, Chain(uses, document.base_path), planner, snapshot.gateway)
+
+    def _target(self, route: Route) -> Target:
+        return Target(
+            route,
+            self.plugins.provider(route.provider),
+            self._pool(route),
+            self.attempts,
+            clock=self.clock.monotonic,
+            coarse_clock=self._coarse_now,
+        )
+
+    def _pool(self, route: Route) -> Pool:
+        url = urlsplit(route.base_url)
+        port = url.port or (443 if url.scheme == "https" else 80)
+        origin = Origin(url.scheme, url.hostname or "", port, route.allow_private, route.proxy_url)
+        pool = self._pools.get((origin, route.tls))
+        if pool is None:
+            tls = client_context(route.tls) if url.scheme == "https" else None
+            pool = Pool(
+                origin, tls, server_name=route.tls.server_name, clock=self.loop.time, spawn=self.spawn
+            )
+            self._pools[origin, route.tls] = pool
+        return pool
+
+    def _coarse_now(self) -> float:
+        return self.now
+
+    # --- time
+
+    def _sweep(self) -> None:
+        """Look at everything that waits, four times a second: cheaper than a timer for each."""
+        self.now = now = self.loop.time()
+        self._sweeper = self.loop.call_later(_SWEEP_SECONDS, self._sweep)
+        self._dates += 1
+        if self._dates % 4 == 0:
+            self.date_line = _date_line()
+        if self._unsaved:
+            self._save_unsaved()
+        precise = self.clock.monotonic()
+        for attempt in tuple(self.attempts):
+            attempt.check_time(precise, now)
+        for connection in tuple(self.connections):
+            connection.sweep(now)
+        for pool in self._pools.values():
+            pool.sweep(now)
+
+
+class ListenerState:
+    """One listener: the `ConnectionOwner` of its connections."""
+
+    def __init__(self, worker: Worker, listener: Listener, paths: Paths, tls: ssl.SSLContext | None) -> None:
+        """Serve `paths`."""
+        self._worker = worker
+        self._servers: list[asyncio.Server] = []
+        self.replace(listener, paths, tls)
+
+    def replace(self, listener: Listener, paths: Paths, tls: ssl.SSLContext | None) -> None:
+        """Serve another snapshot from the next request on. TLS files apply to new connections."""
+        self.listener = listener
+        self.limits: Limits = listener.limits
+        self._paths = paths
+        self.tls = tls
+
+    def same_address(self, listener: Listener) -> bool:
+        """Whether `listener` is this one, at the same address and with TLS just as this one."""
+        mine = self.listener
+        same = (mine.name, mine.host, mine.port) == (listener.name, listener.host, listener.port)
+        return same and mine.tls == listener.tls
+
+    async def listen(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept connections on the sockets."""
+        for sock in sockets:
+            self._servers.append(await self._worker.loop.create_server(self._connection, sock=sock, ssl=self.tls))
+
+    def close(self) -> None:
+        """Accept no more."""
+        for server in self._servers:
+            server.close()
+        self._servers = []
+
+    @property
+    def draining(self) -> bool:
+        """Whether connections should close after their current answer."""
+        return self._worker.draining
+
+    @property
+    def now(self) -> float:
+        """The worker's coarse clock."""
+        return self._worker.now
+
+    def opened(self, connection: Any) -> bool:
+        """Take a connection, within the limit."""
+        connections = self._worker.connections
+        if len(connections) >= self.limits.connections:
+            return False
+        connections.add(connection)
+        return True
+
+    def closed(self, connection: Any) -> None:
+        """Forget a connection."""
+        self._worker.connections.discard(connection)
+
+    def serve(self, request: Request, downstream: Downstream) -> DownstreamHandler | None:
+        """Answer a request, or start the exchange that will."""
+        found = self._paths.find(request)
+        try:
+            if isinstance(found, TollwayError):
+                if not self._serve_own(request, downstream):
+                    self.refuse(found, request, downstream)
+                return None
+            exchange = Exchange(self._worker, found[0], found[1], request, downstream, self.limits.json_depth)
+            exchange.run()
+        except Exception as error:  # noqa: BLE001 - the listener is where a defect becomes a 500 instead of a dead connection
+            self._worker.log.exception("a request could not be served", error)
+            self.refuse(InternalError("the gateway failed to handle this request"), request, downstream)
+            return None
+        return exchange
+
+    def refuse(self, error: TollwayError, request: Request | None, downstream: Downstream) -> None:
+        """Answer a request that could not be read, or that asks for nothing there is."""
+        endpoint = self._paths.error_format(request.path) if request is not None else None
+        body = endpoint.render_error(error) if endpoint is not None else _plain_error(error)
+        correlation = request.headers.get(b"x-correlation-id") if request is not None else None
+        if correlation is None or len(correlation) > 256 or not correlation.isascii():
+            correlation = new_correlation_id()
+        lines = [JSON, self._worker.date_line, b"x-correlation-id: %b\r\n" % correlation, *error_lines(error)]
+        downstream.send(error.status, lines, body)
+
+    def _serve_own(self, request: Request, downstream: Downstream) -> bool:
+        """Answer probes, metrics and OPTIONS; False when the request is none of these."""
+        path = request.path
+        if request.method == b"OPTIONS":
+            downstream.send(204, [b"allow: GET, HEAD, POST, OPTIONS\r\n", self._worker.date_line], b"")
+            return True
+        if request.method not in (b"GET", b"HEAD"):
+            return False
+        if self.listener.probes and path in (_PROBE_READY, _PROBE_LIVE):
+            ready = path == _PROBE_LIVE or (not self._worker.draining and not self._worker.spool_broken)
+            body = b'{"status":"ok"}' if ready else b'{"status":"not ready"}'
+            downstream.send(200 if ready else 503, [JSON, self._worker.date_line], body)
+            return True
+        if self.listener.metrics and path == _METRICS:
+            self._worker.spawn(self._send_metrics(downstream))
+            return True
+        return False
+
+    async def _send_metrics(self, downstream: Downstream) -> None:
+        body = await self._worker.merged_metrics()
+        lines = [b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n", self._worker.date_line]
+        downstream.send(200, lines, body)
+
+    def _connection(self) -> asyncio.BaseProtocol:
+        return Http1Connection(self)
+
+
+def _plain_error(error: TollwayError) -> bytes:
+    return msgspec.json.encode({"error": {"message": error.message, "type": "invalid_request_error", "code": error.code}})
+
+
+def _date_line() -> bytes:
+    return f"date: {formatdate(usegmt=True)}\r\n".encode()

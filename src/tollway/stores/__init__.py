@@ -1,0 +1,1 @@
+"""Where things are kept: each module implements a Protocol that a lower floor owns."""
