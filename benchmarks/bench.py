@@ -35,8 +35,7 @@ class Bench:
         """Tollway as it is here, and each other command it is compared with."""
         here = [Tollway(self.new_folder("tollway"))] if self.settings.with_tollway else []
         others = [
-            Tollway(self.new_folder(name), name=name, command=command)
-            for name, command in self.settings.also.items()
+            Tollway(self.new_folder(name), name=name, command=command) for name, command in self.settings.also.items()
         ]
         return [*here, *others]
 
@@ -76,9 +75,7 @@ class Bench:
     def add(self, load: str, target: str, metric: str, values: Sequence[float]) -> None:
         """Put a figure into the report, if there is anything to put."""
         if values:
-            self.report.figures.append(
-                Figure(load=load, target=target, metric=metric, values=list(values))
-            )
+            self.report.figures.append(Figure(load=load, target=target, metric=metric, values=list(values)))
 
     def add_wrong(self, load: str, target: str, faults: Sequence[str]) -> None:
         """Put wrong answers into the report: how many, and the first."""

@@ -163,6 +163,7 @@ class ChunkClock:
 
     def __init__(self) -> None:
         self.chunks = 0
+        self.answers = 0
         self.delays_ns: list[int] = []
         self.wrong: list[str] = []
 
@@ -201,7 +202,7 @@ class StreamReader:
 
     def fault(self, answer: Answer, plan: loads.StreamPlan) -> str | None:
         """What was wrong with the stream, if anything."""
-        if answer.status != 200:  # noqa: PLR2004
+        if answer.status != 200:
             return f"status {answer.status}"
         if self.chunks != plan.chunks:
             return f"{self.chunks} chunks of {plan.chunks}"
@@ -226,6 +227,7 @@ async def run_stream(
     if fault is not None:
         clock.wrong.append(fault)
         return None
+    clock.answers += 1
     return answer
 
 
@@ -238,15 +240,13 @@ async def run_call(connection: Connection, request: bytes, wrong: list[str]) -> 
         wrong.append(f"{type(error).__name__}: {error}")
         connection.close()
         return None
-    if answer.status != 200 or loads.MARK.encode() not in answer.body:  # noqa: PLR2004
+    if answer.status != 200 or loads.MARK.encode() not in answer.body:
         wrong.append(f"status {answer.status}: {bytes(answer.body[:300])!r}")
         return None
     return answer
 
 
-async def spread(
-    jobs: Sequence[Callable[[], Awaitable[object]]], over_seconds: float
-) -> None:
+async def spread(jobs: Sequence[Callable[[], Awaitable[object]]], over_seconds: float) -> None:
     """Run jobs side by side, their starts spread evenly over a time."""
     pause = over_seconds / max(1, len(jobs))
 

@@ -52,9 +52,7 @@ def parse_stat(text: str) -> ProcessStat:
     fields = rest.rpartition(")")[2].split()
     # proc(5) counts from 1 with pid and comm first: ppid is field 4, cutime 16, cstime 17.
     reaped_ticks = int(fields[13]) + int(fields[14])
-    return ProcessStat(
-        pid=int(pid), parent=int(fields[1]), reaped_children_ns=reaped_ticks * TICK_NS
-    )
+    return ProcessStat(pid=int(pid), parent=int(fields[1]), reaped_children_ns=reaped_ticks * TICK_NS)
 
 
 def descendants(root: int, stats: dict[int, ProcessStat]) -> list[int]:
@@ -115,6 +113,4 @@ def read_memory(root: int) -> Memory:
         except (FileNotFoundError, ProcessLookupError):
             continue
         sizes.append(resident_pages * PAGE_BYTES)
-    return Memory(
-        total_bytes=sum(sizes), largest_bytes=max(sizes, default=0), processes=len(sizes)
-    )
+    return Memory(total_bytes=sum(sizes), largest_bytes=max(sizes, default=0), processes=len(sizes))

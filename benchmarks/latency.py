@@ -1,5 +1,6 @@
 """Added time at low rate: one request, or one stream, in flight."""
 
+import asyncio
 import statistics
 import time
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from benchmarks.client import Answer, ChunkClock, Connection, run_call, run_stre
 from benchmarks.targets import JsonUpstream, StreamUpstream, Target
 
 BODY_BYTES = 2048
+# A low rate: between two requests everything goes to sleep, so waking up is part of what is added.
+PAUSE_SECONDS = 0.005
 STREAM_PLAN = loads.StreamPlan(chunks=2, pause_ms=2)
 
 
@@ -29,9 +32,7 @@ def measure(bench: Bench) -> None:
         streams.stop()
 
 
-def _measure_load(
-    bench: Bench, upstream_port: int, load: str, *, stream: loads.StreamPlan | None
-) -> None:
+def _measure_load(bench: Bench, upstream_port: int, load: str, *, stream: loads.StreamPlan | None) -> None:
     targets = bench.rotation()
     metric = report.ADDED_FIRST_BYTE_US if stream else report.ADDED_P50_US
     shown = "first byte" if stream else "answer"
@@ -58,9 +59,7 @@ def _measure_load(
         bench.add_wrong(load, name, found)
 
 
-async def _turn(
-    target: Target, stream: loads.StreamPlan | None, seconds: float, wrong: list[str]
-) -> Sequence[float]:
+async def _turn(target: Target, stream: loads.StreamPlan | None, seconds: float, wrong: list[str]) -> Sequence[float]:
     """Times of one request after the other, sorted, in microseconds."""
     request = target.call(loads.completion_request(BODY_BYTES, stream=stream)).raw()
     connection = Connection(target.port)
@@ -76,6 +75,8 @@ async def _turn(
         if answer is None:
             break
         times.append(answer.took_us if stream is None else answer.first_byte_us)
+        await asyncio.sleep(PAUSE_SECONDS)
     connection.close()
+    target.answered += len(times)
     wrong += clock.wrong
     return sorted(times)

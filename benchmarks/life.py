@@ -74,6 +74,7 @@ def _soak_one(bench: Bench, target: Target) -> None:
     cpu_before = target.cpu_now().total_ns
     uvloop.run(load.run())
     cpu_seconds = (target.cpu_now().total_ns - cpu_before) / 1e9
+    target.answered += load.calls + load.streams
     name = report.SOAK
     settled = load.memory_mb[int(len(load.memory_mb) * SOAK_SETTLED_SHARE) :]
     bench.add(name, target.name, report.GROWTH_MB, [report.slope(settled) * TEN_MINUTES])
@@ -115,7 +116,8 @@ class Soak:
         due = time.monotonic() + pause * number / SOAK_CONNECTIONS
         while due < self._deadline:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            self.calls += await run_call(connection, request, self.wrong) is not None
+            answer = await run_call(connection, request, self.wrong)
+            self.calls += answer is not None
             due += pause
         connection.close()
 

@@ -4,7 +4,6 @@ Every answer carries `MARK`, so that a client can tell a right answer from a wro
 gateway has parsed and written it again.
 """
 
-import json
 import re
 
 import msgspec
@@ -63,7 +62,7 @@ def completion_request(size_bytes: int, *, stream: StreamPlan | None = None) -> 
     if stream:
         document["stream"] = True
         document["stream_options"] = {"include_usage": True}
-    empty = json.dumps(document, separators=(",", ":"))
+    empty = msgspec.json.encode(document).decode()
     missing = size_bytes - len(empty)
     if missing < 0:
         message = f"a request of {size_bytes} bytes is too small: its frame alone is {len(empty)}"
@@ -90,7 +89,7 @@ def completion_answer() -> str:
         "usage": {"prompt_tokens": 412, "completion_tokens": 128, "total_tokens": 540},
         "system_fingerprint": "fp_bench",
     }
-    text = json.dumps(document, separators=(",", ":"))
+    text = msgspec.json.encode(document).decode()
     return text.replace(f"{MARK} ", f"{MARK} {_prose(_ANSWER_BYTES - len(text))}")
 
 

@@ -23,8 +23,8 @@ from tollway.policies.llm_token_rate_limit import Limit, LlmTokenRateLimit
 from tollway.snapshot.document import Client, Contract, SecretHash
 from tollway.stores.counters_memory import MemoryCounters
 
-CALLS = 20_000
-ROUNDS = 7
+CALLS = 500
+ROUNDS = 200  # many and short: the shortest is then free of what else the machine does
 SECRET = "a-secret-of-a-common-length-0123456789"
 BODY = b'{"model":"openai/gpt-5","messages":[{"role":"user","content":"' + b"x" * 2000 + b'"}]}'
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.support.usage_records import usage_records
+from tollway.testing.usage_records import usage_records
 
 from tollway.gateway.spool import Spool
 from tollway.wire.spool_format import encode_line

@@ -5,7 +5,6 @@ Everything but nginx and wrk lives under the folder `TOLLWAY_BENCH_CACHE` names
 (default `~/.cache/tollway-bench`); delete the folder and it is as if it had never been.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -14,12 +13,14 @@ import venv
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from benchmarks.processes import StartError, find_program
 
 LITELLM_VERSION = "1.106.2"
 PORTKEY_VERSION = "1.15.2"
-# Newer versions answer 500 to every stream of this Portkey (its issue 1389): measured as it works.
-HONO_NODE_SERVER_VERSION = "1.14.2"
+# With later versions this Portkey answers 500 to every stream (its issue 1389): measured as it works.
+HONO_NODE_SERVER_VERSION = "1.14.1"
 DEBIAN_PACKAGES = {"nginx": "nginx-light", "wrk": "wrk"}
 
 
@@ -90,7 +91,7 @@ def _ensure_portkey() -> None:
         "dependencies": {"@portkey-ai/gateway": PORTKEY_VERSION},
         "overrides": {"@hono/node-server": HONO_NODE_SERVER_VERSION},
     }
-    _ = (home / "package.json").write_text(json.dumps(package, indent=2))
+    _ = (home / "package.json").write_text(msgspec.json.encode(package).decode())
     npm = [find_program("npm"), "--prefix", str(home), "install"]
     _run([*npm, "--no-audit", "--no-fund", "--ignore-scripts"])
     _mark_complete(home)

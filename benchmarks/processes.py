@@ -44,9 +44,7 @@ def find_program(name: str) -> str:
 class Running:
     """A process the bench started, in its own process group, with its output in a log file."""
 
-    def __init__(
-        self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
         self.log = log
         self.started_at = time.monotonic()
         with log.open("wb") as output:
@@ -80,10 +78,13 @@ class Running:
             time.sleep(POLL_SECONDS)
         return time.monotonic() - self.started_at
 
-    def settle(self, limit_seconds: float = 10.0) -> None:
-        """Wait until the process does nothing any more, so that the next turn is not disturbed."""
+    def settle(self, limit_seconds: float = 60.0) -> None:
+        """Wait until the process does nothing any more, so that the next turn is not disturbed.
+
+        It must be idle for longer than the pause between two batches of any work it puts off.
+        """
         deadline = time.monotonic() + limit_seconds
-        span = 0.2
+        span = 0.7
         while time.monotonic() < deadline:
             before = cpu.read_tree(self.pid).total_ns
             time.sleep(span)

@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -56,9 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.run", description="Measure Tollway beside its peers."
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description="Measure Tollway beside its peers.")
     _ = parser.add_argument("--quick", action="store_true", help="short turns: for a first look")
     _ = parser.add_argument("--only", help=f"phases, of: {','.join(PHASES)}")
     _ = parser.add_argument("--peers", help=f"of: {','.join(PEERS)}; 'none' for none")
@@ -113,7 +110,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _run(phases: Sequence[str], settings: Settings, *, keep: bool) -> Report:
     report = Report(
-        started=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        started=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         commit=_commit(),
         machine=_machine(),
         settings=_shown(settings),
@@ -136,12 +133,11 @@ def _run(phases: Sequence[str], settings: Settings, *, keep: bool) -> Report:
 
 def _write(report: Report) -> None:
     RESULTS.mkdir(exist_ok=True)
-    stem = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    _ = (RESULTS / ".gitignore").write_text("*\n")  # figures of one machine on one day
+    stem = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     text = markdown(report)
     _ = (RESULTS / f"{stem}.md").write_text(text)
-    _ = (RESULTS / f"{stem}.json").write_bytes(
-        msgspec.json.format(msgspec.json.encode(report), indent=2)
-    )
+    _ = (RESULTS / f"{stem}.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
     sys.stdout.write(text)
     for verdict in report.verdicts:
         measured = f"{number(verdict.measured)} (goal {verdict.limit})"

@@ -1,7 +1,6 @@
 """Streams: CPU and added time of a paced chunk, CPU of chunks that come together, many at once."""
 
 import asyncio
-import statistics
 import time
 from collections.abc import Sequence
 
@@ -15,7 +14,8 @@ from benchmarks.targets import StreamUpstream, Target
 PAUSE_MS = 20
 RAMP_SECONDS = 1.0
 TAIL_SECONDS = 0.5
-BURST_CHUNKS = 66 - loads.FRAME_EVENTS
+LONG_BURST = loads.StreamPlan(chunks=66 - loads.FRAME_EVENTS, pause_ms=0)
+SHORT_BURST = loads.StreamPlan(chunks=1, pause_ms=0)
 BURST_CONNECTIONS = 16
 BODY_BYTES = 2048
 CROWD_STREAMS = 2000
@@ -44,7 +44,7 @@ def _measure_paced(bench: Bench, targets: Sequence[Target]) -> None:
         seconds = bench.settings.warm_seconds if is_warm_up else bench.settings.seconds
         direct_us = 0.0
         for target in targets:
-            turn = uvloop.run(_paced_turn(target, seconds))
+            turn = uvloop.run(paced_turn(target, seconds))
             target.settle()
             faults[target.name] += turn.wrong
             if is_warm_up:
@@ -76,6 +76,11 @@ class StreamTurn:
         self.delay_p50_us = 0.0
         self.delay_p99_us = 0.0
 
+    @property
+    def all_chunks(self) -> int:
+        """Chunks of the whole load, before and after the two moments too."""
+        return self._clock.chunks
+
     def end(self) -> None:
         """The second moment."""
         delays = sorted(self._clock.delays_ns[self._first_chunk :])
@@ -87,14 +92,15 @@ class StreamTurn:
             self.delay_p99_us = delays[len(delays) * 99 // 100] / 1000
 
 
-async def _paced_turn(target: Target, seconds: float) -> StreamTurn:
+async def paced_turn(target: Target, seconds: float) -> StreamTurn:
+    """Paced streams through a target, looked at between two moments in their middle."""
     total_seconds = RAMP_SECONDS + seconds + TAIL_SECONDS
     plan = loads.StreamPlan(chunks=int(total_seconds * 1000 / PAUSE_MS), pause_ms=PAUSE_MS)
     request = target.call(loads.completion_request(BODY_BYTES, stream=plan)).raw()
     clock = ChunkClock()
     connections = [Connection(target.port) for _ in range(target.paced_streams)]
 
-    def job(connection: Connection):  # noqa: ANN202 - the coroutine of one stream
+    def job(connection: Connection):
         return lambda: run_stream(connection, request, plan, clock)
 
     async with asyncio.TaskGroup() as group:
@@ -105,43 +111,51 @@ async def _paced_turn(target: Target, seconds: float) -> StreamTurn:
         turn.end()
     for connection in connections:
         connection.close()
+    target.answered += clock.answers
     return turn
 
 
 def _measure_burst(bench: Bench, targets: Sequence[Target]) -> None:
-    plan = loads.StreamPlan(chunks=BURST_CHUNKS, pause_ms=0)
+    """Long and short bursts: their difference is what a chunk costs, the request taken away."""
     collected = Collected()
     faults: dict[str, list[str]] = {target.name: [] for target in targets}
     for number in range(bench.settings.turns + 1):
         is_warm_up = number == 0
         seconds = bench.settings.warm_seconds if is_warm_up else bench.settings.seconds
         for target in targets:
-            call = target.call(loads.completion_request(BODY_BYTES, stream=plan))
-            turn = uvloop.run(_burst_turn(target, call, plan, seconds))
-            target.settle()
-            faults[target.name] += turn.wrong
+            long_us = _burst_cpu_us(target, LONG_BURST, seconds, faults[target.name])
+            short_us = _burst_cpu_us(target, SHORT_BURST, seconds, faults[target.name])
             if is_warm_up or target.running is None:
                 continue
-            events = turn.chunks / plan.chunks * plan.events
-            per_stream_us = turn.cpu_us * plan.chunks
-            collected.take(target.name, report.CPU_CHUNK_US, per_stream_us / plan.events)
-            collected.take(target.name, "CPU µs/stream", per_stream_us)
-            collected.take(target.name, "chunks/s", events / seconds)
+            chunk_us = (long_us - short_us) / (LONG_BURST.events - SHORT_BURST.events)
+            collected.take(target.name, report.CPU_CHUNK_US, chunk_us)
+            collected.take(target.name, f"CPU µs/stream of {LONG_BURST.events}", long_us)
+            collected.take(target.name, f"CPU µs/stream of {SHORT_BURST.events}", short_us)
     collected.hand_over(bench, report.BURST)
     for name, found in faults.items():
         bench.add_wrong(report.BURST, name, found)
 
 
-async def _burst_turn(
-    target: Target, call: Call, plan: loads.StreamPlan, seconds: float
-) -> StreamTurn:
+def _burst_cpu_us(target: Target, plan: loads.StreamPlan, seconds: float, faults: list[str]) -> float:
+    """CPU of one stream, what is put off until after the load counted too."""
+    call = target.call(loads.completion_request(BODY_BYTES, stream=plan))
+    before_ns = target.cpu_now().total_ns
+    clock = uvloop.run(_burst_turn(call, plan, seconds))
+    target.settle()
+    spent_us = (target.cpu_now().total_ns - before_ns) / 1000
+    target.answered += clock.answers
+    faults += clock.wrong
+    return spent_us * plan.chunks / max(1, clock.chunks)
+
+
+async def _burst_turn(call: Call, plan: loads.StreamPlan, seconds: float) -> ChunkClock:
     clock = ChunkClock()
     request = call.raw()
-    is_over = False
+    deadline = time.monotonic() + seconds
 
     async def one_after_the_other() -> None:
         connection = Connection(call.port)
-        while not is_over:
+        while time.monotonic() < deadline:
             if await run_stream(connection, request, plan, clock) is None:
                 break  # noted; a target that answers wrongly is not asked again and again
         connection.close()
@@ -149,12 +163,7 @@ async def _burst_turn(
     async with asyncio.TaskGroup() as group:
         for _ in range(BURST_CONNECTIONS):
             _ = group.create_task(one_after_the_other())
-        await asyncio.sleep(TAIL_SECONDS)
-        turn = StreamTurn(target, clock)
-        await asyncio.sleep(seconds)
-        turn.end()
-        is_over = True
-    return turn
+    return clock
 
 
 def measure_crowd(bench: Bench) -> None:
@@ -210,9 +219,5 @@ async def _crowd(target: Target) -> tuple[int, float, int, list[str], float]:
         peak_mb = max(peak_mb, target.memory_now().total_bytes / MEGABYTE)
         _ = await asyncio.wait([crowd], timeout=0.5)
     await crowd
+    target.answered += clock.answers
     return complete, peak_mb, most_open, clock.wrong, time.monotonic() - started
-
-
-def median_us(delays_ns: Sequence[int]) -> float:
-    """The middle of some delays, in microseconds."""
-    return statistics.median(delays_ns) / 1000 if delays_ns else 0.0

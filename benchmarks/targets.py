@@ -4,14 +4,16 @@ A target listens on a loopback port, passes chat completions to one upstream, an
 wants to be called. Configuration files are written here and nowhere else.
 """
 
-import json
 import socket
+import sqlite3
 import sys
 import urllib.error
 import urllib.request
 from abc import ABC, abstractmethod
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import uvloop
 
 from benchmarks import cpu, loads, peers
@@ -21,8 +23,9 @@ from benchmarks.processes import Running, StartError, find_program, free_port
 CHAT_PATH = "/v1/chat/completions"
 READY_SECONDS = 180.0
 CLIENT_ID = "bench-client"
-CLIENT_SECRET = "bench-secret"  # noqa: S105 - both ends of it live for one run
+CLIENT_SECRET = "bench-secret-of-one-run"
 MASTER_KEY = "sk-bench-master"
+DATA_FOLDER = "tollway-data"
 TOKENS_PER_MINUTE = 100_000_000_000
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -78,9 +81,7 @@ class StreamUpstream:
         self.port = free_port()
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "benchmarks.upstream", str(self.port)]
-        self._running = Running(
-            command, folder / "upstream.log", {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        )
+        self._running = Running(command, folder / "upstream.log", {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"})
         _ = self._running.wait_until(lambda: is_listening(self.port), READY_SECONDS)
 
     def stop(self) -> None:
@@ -99,6 +100,8 @@ class Target(ABC):
         self.folder = folder
         self.port = 0
         self.ready_seconds = 0.0
+        self.answered = 0
+        """Right answers clients had from it since its start; phases count them."""
         self.running: Running | None = None
 
     def start(self, upstream_port: int) -> None:
@@ -109,6 +112,7 @@ class Target(ABC):
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
+        self.answered = 0
         running = self.running = self.launch(upstream_port)
         try:
             self.ready_seconds = running.wait_until(self.is_ready, READY_SECONDS)
@@ -179,7 +183,7 @@ class Direct(Target):
         self.port = upstream_port
 
     def launch(self, upstream_port: int) -> Running:
-        message = "direct has no process"
+        message = f"direct has no process of its own; port {upstream_port} is called as it is"
         raise StartError(message)
 
     def headers(self) -> dict[str, str]:
@@ -224,9 +228,7 @@ class Tollway(Target):
 
     name = "tollway"
 
-    def __init__(
-        self, folder: Path, *, name: str = "tollway", command: str | None = None, workers: int = 1
-    ) -> None:
+    def __init__(self, folder: Path, *, name: str = "tollway", command: str | None = None, workers: int = 1) -> None:
         super().__init__(folder)
         self.name = name
         self._command = command or str(Path(sys.executable).parent / "tollway")
@@ -252,20 +254,19 @@ class Tollway(Target):
         return {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "ClientId": CLIENT_ID}
 
     def faults(self) -> list[str]:
-        """Prove that what should be on is on: a stranger is refused and the spool has grown."""
+        """Prove that what should be on is on: a stranger is refused, every answer is in the ledger."""
         call = self.call(loads.completion_request(2048))
         stranger = Call(
-            port=call.port,
-            path=call.path,
-            headers={**call.headers, "client_secret": "wrong"},
-            body=call.body,
+            port=call.port, path=call.path, headers={**call.headers, "client_secret": "wrong"}, body=call.body
         )
         found: list[str] = []
         status = one_status(stranger)
-        if status != 401:  # noqa: PLR2004
+        if status != 401:
             found.append(f"{self.name}: a wrong secret was answered {status}: identification is off")
-        if not any(path.stat().st_size for path in spool_files(self.folder)):
-            found.append(f"{self.name}: no usage record under {self.folder}: the spool is off")
+        self.settle()
+        recorded = ledger_records(self.folder / DATA_FOLDER)
+        if recorded < self.answered:
+            found.append(f"{self.name}: {self.answered} right answers, {recorded} usage records in the ledger")
         return found
 
 
@@ -340,41 +341,46 @@ PEERS: dict[str, type[Nginx | LiteLLM | Portkey]] = {
 
 def tollway_config(port: int, upstream_port: int, *, workers: int) -> str:
     """The configuration Tollway is measured with."""
+    route = {
+        "name": "openai",
+        "provider": "openai",
+        "url": f"http://127.0.0.1:{upstream_port}/v1",
+        "credential": "bench",
+    }
+    limit = {
+        "maximumTokens": TOKENS_PER_MINUTE,
+        "timePeriodInMilliseconds": 60_000,
+        "keySelector": "#[attributes.headers['ClientId']]",
+    }
     document = {
+        "gateway": {"workers": workers, "data_dir": DATA_FOLDER},
         "listeners": [{"name": "main", "address": f"127.0.0.1:{port}"}],
-        "workers": workers,
-        "clients": [{"id": CLIENT_ID, "secret": "${env:BENCH_CLIENT_SECRET}"}],
-        "proxies": [
+        "clients": [{"name": "bench", "client_id": CLIENT_ID, "secrets": ["${env:BENCH_CLIENT_SECRET}"]}],
+        "credentials": [{"name": "bench", "provider": "openai", "values": "${env:BENCH_PROVIDER_KEY}"}],
+        "llm_proxies": [
             {
                 "name": "bench",
-                "basePath": "/llm-proxy",
-                "routes": [
-                    {
-                        "name": "openai",
-                        "provider": "openai",
-                        "url": f"http://127.0.0.1:{upstream_port}/v1",
-                        "credential": "${env:BENCH_PROVIDER_KEY}",
-                    }
-                ],
+                "base_path": "/llm-proxy",
+                "contracts": "all",
+                "routes": [route],
                 "policies": [
                     {"policy": "client-id-enforcement"},
-                    {
-                        "policy": "llm-token-rate-limit",
-                        "config": {
-                            "limits": [{"tokens": TOKENS_PER_MINUTE, "window": "1m"}],
-                            "key": "#[attributes.headers['ClientId']]",
-                        },
-                    },
+                    {"policy": "llm-token-rate-limit", "config": limit},
                 ],
             }
         ],
     }
-    return json.dumps(document, indent=2)  # JSON is YAML
+    return msgspec.json.encode(document).decode()  # JSON is YAML
 
 
-def spool_files(folder: Path) -> list[Path]:
-    """The files in which a Tollway started in `folder` keeps its usage records."""
-    return [path for path in folder.rglob("*") if path.is_file() and "spool" in str(path)]
+def ledger_records(data: Path) -> int:
+    """How many usage records of answered calls the ledger in a data folder holds."""
+    count = 0
+    for path in data.rglob("*.sqlite3"):
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as ledger:
+            row: tuple[int] = ledger.execute("SELECT count(*) FROM record").fetchone()
+            count += row[0]
+    return count
 
 
 def nginx_config(servers: str, folder: Path) -> str:

@@ -1,8 +1,8 @@
 """Whole answers at full speed: CPU per request, requests a second, memory; two workers and one.
 
-The CPU of a turn and the requests it covers are read at the same two moments in the middle of the
-load, the requests from the upstream's own counter, so that neither the start nor the requests a
-slow target has in hand at the end distort the figure.
+The CPU of a turn is everything the target spends from the first request until it is idle again, so
+that work put off until later (accounts, logs) is counted too. The rate is read in the middle of the
+load. Both are over the requests the upstream itself has counted.
 """
 
 import time
@@ -40,7 +40,7 @@ class Turn(msgspec.Struct, frozen=True):
     """What one turn of one target gave."""
 
     requests: int
-    seconds: float
+    requests_per_second: float
     before: TreeReading
     after: TreeReading
     result: WrkResult
@@ -70,9 +70,7 @@ def measure(bench: Bench) -> None:
         upstream.stop()
 
 
-def _take_turns(
-    bench: Bench, upstream: JsonUpstream, targets: Sequence[Target], load: Load
-) -> None:
+def _take_turns(bench: Bench, upstream: JsonUpstream, targets: Sequence[Target], load: Load) -> None:
     settings = bench.settings
     collected = Collected()
     faults: dict[str, list[str]] = {target.name: [] for target in targets}
@@ -92,7 +90,8 @@ def _take_turns(
 def _collect(collected: Collected, target: Target, turn: Turn) -> None:
     if target.running is not None:
         collected.take(target.name, report.CPU_US, turn.cpu_us)
-    collected.take(target.name, "requests/s", turn.requests / turn.seconds)
+        collected.take(target.name, "of it busiest process µs", turn.busiest_cpu_us)
+    collected.take(target.name, "requests/s", turn.requests_per_second)
     collected.take(target.name, "p50 ms", turn.result.p50_us / 1000)
     collected.take(target.name, "p99 ms", turn.result.p99_us / 1000)
     collected.take(target.name, "errors", len(turn.faults))
@@ -100,30 +99,27 @@ def _collect(collected: Collected, target: Target, turn: Turn) -> None:
         collected.take(target.name, "RSS MB", target.memory_now().total_bytes / MEGABYTE)
 
 
-def take_turn(
-    bench: Bench, upstream: JsonUpstream, target: Target, load: Load, seconds: float
-) -> Turn:
+def take_turn(bench: Bench, upstream: JsonUpstream, target: Target, load: Load, seconds: float) -> Turn:
     """One target under one load for some seconds."""
     call = target.call(loads.completion_request(load.body_bytes))
-    total_before = upstream.count()
-    run = Wrk(
-        call, bench.folder, connections=load.connections, seconds=RAMP_SECONDS + seconds
-    )
+    total_before, before = upstream.count(), target.cpu_now()
+    run = Wrk(call, bench.folder, connections=load.connections, seconds=RAMP_SECONDS + seconds)
     time.sleep(RAMP_SECONDS)
-    before, count_before, started = target.cpu_now(), upstream.count(), time.monotonic()
+    count_before, started = upstream.count(), time.monotonic()
     time.sleep(seconds)
-    after, count_after, ended = target.cpu_now(), upstream.count(), time.monotonic()
+    count_after, ended = upstream.count(), time.monotonic()
     result = run.finish()
+    target.answered += result.requests - result.wrong
     target.settle()
     # Each look at the counter is itself counted: one between the inner two, three in all.
-    seen = upstream.count() - total_before - 3
+    requests = upstream.count() - total_before - 3
     return Turn(
-        requests=count_after - count_before - 1,
-        seconds=ended - started,
+        requests=requests,
+        requests_per_second=(count_after - count_before - 1) / (ended - started),
         before=before,
-        after=after,
+        after=target.cpu_now(),
         result=result,
-        faults=find_faults(result, seen, load.connections),
+        faults=find_faults(result, requests, load.connections),
     )
 
 
@@ -138,8 +134,7 @@ def find_faults(result: WrkResult, seen_upstream: int, connections: int) -> list
         faults.append(f"{result.wrong} wrong answers, first: {result.first_wrong}")
     if result.errors:
         faults.append(
-            f"{result.connect} connect, {result.read} read, {result.write} write errors, "
-            f"{result.timeout} timeouts"
+            f"{result.connect} connect, {result.read} read, {result.write} write errors, {result.timeout} timeouts"
         )
     if not result.requests and not seen_upstream:
         faults.append("no answer, and nothing reached the upstream")

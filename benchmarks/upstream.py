@@ -19,9 +19,9 @@ STREAM_HEAD = (
     b"cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
 )
 WHOLE_BODY = loads.completion_answer().encode()
-WHOLE_ANSWER = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
-    % (len(WHOLE_BODY), WHOLE_BODY)
+WHOLE_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
+    len(WHOLE_BODY),
+    WHOLE_BODY,
 )
 LAST_CHUNK = b"0\r\n\r\n"
 BACKLOG = 4096
@@ -32,12 +32,7 @@ def http_chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-CLOSING = (
-    http_chunk(loads.FINISH_EVENT)
-    + http_chunk(loads.USAGE_EVENT)
-    + http_chunk(loads.DONE_EVENT)
-    + LAST_CHUNK
-)
+CLOSING = http_chunk(loads.FINISH_EVENT) + http_chunk(loads.USAGE_EVENT) + http_chunk(loads.DONE_EVENT) + LAST_CHUNK
 
 
 def burst_answer(chunks: int) -> bytes:
@@ -60,7 +55,7 @@ class StreamServer(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio names it
         self._transport = None
         if self._timer is not None:
             self._timer.cancel()
@@ -74,7 +69,7 @@ class StreamServer(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Answer the request (httptools callback)."""
-        plan = loads.read_plan(self._body)
+        plan = loads.read_plan(bytes(self._body))
         self._body.clear()
         if self._transport is None:
             return
@@ -112,9 +107,7 @@ async def serve(port: int) -> None:
     """Serve streams on a loopback port until the process is told to end."""
     bursts: dict[int, bytes] = {}
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: StreamServer(bursts), "127.0.0.1", port, backlog=BACKLOG
-    )
+    server = await loop.create_server(lambda: StreamServer(bursts), "127.0.0.1", port, backlog=BACKLOG)
     async with server:
         await server.serve_forever()
 

@@ -57,9 +57,7 @@ def parse_result(output: str) -> WrkResult:
 class Wrk:
     """One run of wrk, started at once."""
 
-    def __init__(
-        self, call: Call, folder: Path, *, connections: int, seconds: float, threads: int = 1
-    ) -> None:
+    def __init__(self, call: Call, folder: Path, *, connections: int, seconds: float, threads: int = 1) -> None:
         body = folder / "body.json"
         headers = folder / "headers.txt"
         _ = body.write_bytes(call.body)
@@ -78,9 +76,7 @@ class Wrk:
             *(str(body), str(headers), MARK),
         ]
         self.started_at = time.monotonic()
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     @property
     def pid(self) -> int:

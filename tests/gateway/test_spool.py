@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.support.usage_records import usage_record, usage_records
+from tollway.testing.usage_records import usage_record, usage_records
 
 from tollway.gateway.spool import Spool
 from tollway.interfaces.usage_record import UsageRecord
@@ -148,7 +148,7 @@ def test_sigkill_loses_no_record_whose_append_returned(tmp_path: Path):
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from tests.support.usage_records import usage_record\n"
+        "from tollway.testing.usage_records import usage_record\n"
         "from tollway.gateway.spool import Spool\n"
         "spool = Spool(Path(sys.argv[1]), sys.argv[2])\n"
         "number = 0\n"

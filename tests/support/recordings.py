@@ -23,6 +23,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _ENDPOINTS: tuple[tuple[str, str], ...] = (
     (r"/chat/completions$", "chat"),
     (r"/responses$", "responses"),
+    (r"/responses/compact$", "compact"),
     (r"/embeddings$", "embeddings"),
     (r":(batchEmbedContents|embedContent|predict)$", "embeddings"),
     (r":(streamGenerateContent|generateContent)$", "generate"),
@@ -30,7 +31,6 @@ _ENDPOINTS: tuple[tuple[str, str], ...] = (
     (r"/messages/count_tokens$", "count_tokens"),
     (r"/messages$", "messages"),
     (r"/files(/.*)?$", "files"),
-    (r"/models$", "models"),
     (r"/(v1|v2)/chat$", "chat"),
     (r"/api/chat$", "ollama-chat"),
     (r"/api/generate$", "ollama-generate"),
@@ -38,6 +38,7 @@ _ENDPOINTS: tuple[tuple[str, str], ...] = (
     (r"/invoke(-with-response-stream)?$", "invoke"),
     (r"/count-tokens$", "count_tokens"),
     (r"/completions$", "completions"),
+    (r"/models(/.*)?$", "models"),
 )
 
 

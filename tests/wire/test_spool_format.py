@@ -2,7 +2,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.usage_records import usage_records
+from tollway.testing.usage_records import usage_records
 
 from tollway.core.usage import Usage
 from tollway.interfaces.usage_record import UsageRecord

@@ -75,7 +75,9 @@ class Admin:
             ready = self._supervisor.healthy
             downstream.send(200 if ready else 503, [_JSON], b'{"status":"ok"}' if ready else b'{"status":"not ready"}')
         else:
-            self.refuse(NotFound("there are /metrics, /probes/readiness and /probes/liveness here"), request, downstream)
+            self.refuse(
+                NotFound("there are /metrics, /probes/readiness and /probes/liveness here"), request, downstream
+            )
         return None
 
     def refuse(self, error: TollwayError, request: Request | None, downstream: Downstream) -> None:

@@ -64,9 +64,7 @@ class WantMetrics(msgspec.Struct, frozen=True, tag=True):
     token: int
 
 
-Message: TypeAlias = (
-    ServeSnapshot | Drain | AskMetrics | MergedMetrics | Serving | Refused | MetricsDump | WantMetrics
-)
+Message: TypeAlias = ServeSnapshot | Drain | AskMetrics | MergedMetrics | Serving | Refused | MetricsDump | WantMetrics
 
 _decode: Final = msgspec.msgpack.Decoder(Message).decode
 _encode: Final = msgspec.msgpack.Encoder().encode

@@ -28,13 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = make_parser(given[0] if given else None).parse_args(given)
     run = cast("Callable[[argparse.Namespace], int]", parsed.run)
     try:
-        return run(parsed)
+        status = run(parsed)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         # Who read our output has left; Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    return status
 
 
 def make_parser(command: str | None = None) -> argparse.ArgumentParser:

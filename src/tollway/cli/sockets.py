@@ -27,7 +27,9 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
-            raise AddressTaken(f"{host}:{port} is in use by another program; stop it, or choose another port") from error
+            raise AddressTaken(
+                f"{host}:{port} is in use by another program; stop it, or choose another port"
+            ) from error
         if error.errno == errno.EACCES:
             raise AddressTaken(f"{host}:{port} needs privileges this user lacks; choose a port above 1023") from error
         raise AddressTaken(f"{host}:{port} cannot be listened on: {error.strerror}") from error

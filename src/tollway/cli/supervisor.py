@@ -8,14 +8,15 @@ Rules of this file:
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
+
+import msgspec
 
 from tollway.cli.admin import Admin
 from tollway.cli.channel import (
@@ -29,18 +30,20 @@ from tollway.cli.channel import (
     Serving,
     WantMetrics,
 )
+from tollway.cli.metering_service import MeteringService
 from tollway.cli.sockets import AddressTaken, reserve
-from tollway.gateway.clock import SystemClock
 from tollway.gateway.log import Log
 from tollway.gateway.metrics import merge
-from tollway.metering.service import Ingester
 from tollway.snapshot.codec import encode
-from tollway.snapshot.document import Snapshot
+from tollway.snapshot.document import Listener, Snapshot
 
 _RESTART_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 _METRICS_SECONDS: Final = 2.0
 _POLL_SECONDS: Final = 0.5
 _KILL_AFTER_SECONDS: Final = 5.0
+
+
+ValueT = TypeVar("ValueT")
 
 
 class StartRefused(Exception):  # noqa: N818 - an outcome the operator must see
@@ -93,7 +96,7 @@ class Supervisor:
         self._token = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._data_dir = Path(snapshot.data_dir)
-        self._ingester = Ingester(self._data_dir, clock=SystemClock(), telemetry=snapshot.telemetry, log=log)
+        self._metering = MeteringService(self._data_dir, snapshot.telemetry, log)
         self._admin = Admin(self)
 
     async def run(self) -> None:
@@ -115,7 +118,7 @@ class Supervisor:
         except (AddressTaken, StartRefused) as error:
             await self._stop_workers(0.0)
             raise StartRefused(str(error)) from error
-        self._ingester.start()
+        self._metering.start()
         self.ready.set()
         self._log.info("serving", version=self.snapshot.version[:12], workers=len(self._slots))
         with contextlib.suppress(asyncio.CancelledError):
@@ -123,7 +126,7 @@ class Supervisor:
         self._log.info("stopping", drain_seconds=self.snapshot.drain_seconds)
         await self._stop_workers(self.snapshot.drain_seconds)
         await self._admin.close()
-        self._ingester.stop()
+        await asyncio.to_thread(self._metering.stop)
         for hold in self._holds.values():
             hold.close()
 
@@ -143,11 +146,12 @@ class Supervisor:
                 slot.dumps[token] = future
                 waiting.append(future)
                 slot.channel.send(AskMetrics(token=token))
-        done, _ = await asyncio.wait(waiting, timeout=_METRICS_SECONDS) if waiting else (set(), set())
+        if waiting:
+            await asyncio.wait(waiting, timeout=_METRICS_SECONDS)
         for slot in self._slots:
             slot.dumps.pop(token, None)
-        dumps = [future.result() for future in done if not future.cancelled()]
-        return merge([*dumps, self._ingester.metrics_dump()]).encode()
+        dumps = [future.result() for future in waiting if future.done()]
+        return merge(dumps, self._metering.families()).encode()
 
     # --- workers
 
@@ -235,11 +239,15 @@ class Supervisor:
             return
         if snapshot.version == self.snapshot.version:
             return
-        reasons = await asyncio.gather(*(self._offer(slot, snapshot) for slot in self._slots if slot.channel is not None))
+        reasons = await asyncio.gather(
+            *(self._offer(slot, snapshot) for slot in self._slots if slot.channel is not None)
+        )
         refused = next((reason for reason in reasons if reason), "")
         if refused:
             self._log.error("the changed configuration was refused; the old one keeps serving", reason=refused)
-            await asyncio.gather(*(self._offer(slot, self.snapshot) for slot in self._slots if slot.channel is not None))
+            await asyncio.gather(
+                *(self._offer(slot, self.snapshot) for slot in self._slots if slot.channel is not None)
+            )
             return
         self.snapshot = snapshot
         await self._resize(snapshot.workers)
@@ -264,9 +272,7 @@ class Supervisor:
         Raises:
             AddressTaken: one cannot be had.
         """
-        import msgspec  # noqa: PLC0415 - used on this cold path only
-
-        listeners = []
+        listeners: list[Listener] = []
         for listener in snapshot.listeners:
             port = listener.port
             if (listener.host, port) not in self._holds:
@@ -293,7 +299,7 @@ class Supervisor:
                     self._log.error("a worker did not stop in time and is killed", pid=process.pid)
                     process.kill()
 
-    def _spawn(self, coroutine) -> None:  # type: ignore[no-untyped-def]
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._task_over)
@@ -314,6 +320,6 @@ async def _first(*events: asyncio.Event) -> None:
             task.cancel()
 
 
-def _settle(future: "asyncio.Future | None", value) -> None:  # type: ignore[no-untyped-def, type-arg]
+def _settle(future: "asyncio.Future[ValueT] | None", value: ValueT) -> None:
     if future is not None and not future.done():
         future.set_result(value)

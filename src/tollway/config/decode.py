@@ -46,7 +46,7 @@ _WORDS: Final[dict[type[mi.Type], str]] = {
     mi.VarTupleType: "a list",
     mi.SetType: "a list",
     mi.FrozenSetType: "a list",
-    mi.DateTimeType: "a time such as 2027-01-31T12:00:00Z",
+    mi.DateTimeType: "a time with its zone, such as 2027-01-31T12:00:00Z",
 }
 _PLAIN: Final[dict[type, Any]] = {
     mi.BoolType: bool,
@@ -251,7 +251,7 @@ class _Decoder:
             return _convert(value, kind)
         except msgspec.ValidationError as error:
             message, below = _split_location(str(error))
-            if type(kind) in _WORDS and not below and not _fits(kind, value):
+            if type(kind) in _WORDS and not below and (isinstance(kind, mi.DateTimeType) or not _fits(kind, value)):
                 return self._wrong(kind, value, path)
             return self._note((*path, *below), message)
 

@@ -27,6 +27,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from tollway.config.private_files import write_private_file
 from tollway.config.secret_sources import MAX_SECRET_BYTES
 from tollway.interfaces.secrets import Secret
 
@@ -138,11 +139,11 @@ class Vault:
             plain = {name: self._decrypted(name, entry, old) for name, entry in content.secrets.items()}
             new = self._next_key()
             if not self._given:
-                _write_file(self._key_path, _key_lines(new, old))
+                write_private_file(self._key_path, _key_lines(new, old))
             entries = {name: _encrypted(name, value, new) for name, value in plain.items()}
             self._write(_Content(_FORMAT, _key_id(new), entries))
             if not self._given:
-                _write_file(self._key_path, _key_lines(new))
+                write_private_file(self._key_path, _key_lines(new))
         return len(plain)
 
     def _next_key(self) -> bytes:
@@ -170,7 +171,7 @@ class Vault:
         return content
 
     def _write(self, content: _Content) -> None:
-        _write_file(self._path, msgspec.json.format(msgspec.json.encode(content)) + b"\n")
+        write_private_file(self._path, msgspec.json.format(msgspec.json.encode(content)) + b"\n")
 
     def _key_of(self, content: _Content) -> bytes:
         """The key the vault was written with, among those there are."""
@@ -196,7 +197,7 @@ class Vault:
         if self._given or self._key_path.exists():
             return self._keys()[0]
         key = os.urandom(_KEY_BYTES)
-        _write_file(self._key_path, _key_lines(key))
+        write_private_file(self._key_path, _key_lines(key))
         return key
 
     def _decrypted(self, name: str, entry: _Entry, key: bytes) -> bytes:
@@ -264,23 +265,3 @@ def _decoded_key(text: str, where: str) -> bytes:
 
 def _key_lines(*keys: bytes) -> bytes:
     return b"".join(base64.b64encode(key) + b"\n" for key in keys)
-
-
-def _write_file(path: Path, data: bytes) -> None:
-    """Replace a file whole, so that a crash leaves the old one or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

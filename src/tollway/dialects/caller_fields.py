@@ -159,7 +159,8 @@ class Fields:
 
     def take_present(self, names: frozenset[str]) -> JsonObject:
         """All of `names` that are there and not null, as written."""
-        return {name: value for name in names & self._left.keys() if (value := self._left.pop(name)) is not None}
+        there = [name for name in self._left if name in names]
+        return {name: value for name in there if (value := self._left.pop(name)) is not None}
 
     def put_back(self, name: str, value: Json) -> None:
         """Leave a value that turned out not to be understood in `rest`."""

@@ -23,6 +23,10 @@ class CarriedProof(msgspec.Struct, frozen=True, omit_defaults=True):
     """Encrypted thinking."""
     id: str | None = None
     """The id of the thinking item."""
+    signature: str | None = None
+    """The signature of the thinking itself, in an API whose thinking has no such field."""
+    text: str | None = None
+    """The words that `signature` signs; some clients send back only what is encrypted."""
 
 
 _DECODER: Final = msgspec.json.Decoder(CarriedProof)

@@ -31,7 +31,7 @@ def url_citation(annotation: Json, start: int, end: int) -> UrlCitation | None:
     last = inner.get("end_index", inner.get("endIndex"))
     return UrlCitation(
         url,
-        as_text(inner.get("title")) or url,
+        as_text(inner.get("title")),
         start + first if isinstance(first, int) else start,
         start + last if isinstance(last, int) else end,
     )

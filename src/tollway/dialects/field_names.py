@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tollway.core.conversation import Conversation, DialectName, Tool
+from tollway.core.conversation import Conversation, DialectName, Opaque, Tool
 
 _CHAT: Final = {
     "count": "n",
@@ -41,7 +41,7 @@ _GEMINI: Final = {
     "seed": "generationConfig.seed",
     "stop": "generationConfig.stopSequences",
     "count": "generationConfig.candidateCount",
-    "output": "generationConfig.responseJsonSchema",
+    "output": "generationConfig.responseMimeType",
     "reasoning": "generationConfig.thinkingConfig",
     "modalities": "generationConfig.responseModalities",
     "logprobs": "generationConfig.responseLogprobs",
@@ -61,6 +61,15 @@ _NAMES: Final[Mapping[DialectName, Mapping[str, str]]] = {
 def field_name(dialect: DialectName, field: str) -> str:
     """Give the caller's own name of a neutral field."""
     return _NAMES[dialect].get(field, field)
+
+
+def part_type(part: Opaque) -> str:
+    """Name a part of one dialect for the dropped-fields header: `content[server_tool_use]`.
+
+    Some dialects name a part by its `type`, others by its only member.
+    """
+    kind = part.value.get("type", next(iter(part.value), "unknown"))
+    return f"content[{kind}]"
 
 
 def tool_type(tool: Tool) -> str:

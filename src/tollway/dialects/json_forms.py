@@ -47,3 +47,16 @@ def arguments_object(text: str) -> JsonObject:
         return {}
     found = object_of(text)
     return {"input": text} if found is None else found
+
+
+def members_under(members: JsonObject, name: str) -> JsonObject:
+    """Gather the members written `name.member`, by their last word.
+
+    Fields that lie inside a known object are kept that way, so that each is reported by its full name.
+    """
+    prefix = f"{name}."
+    return {
+        full.removeprefix(prefix): value
+        for full, value in members.items()
+        if full.startswith(prefix) and "." not in full.removeprefix(prefix)
+    }

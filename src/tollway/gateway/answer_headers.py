@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Final
 
 JSON: Final = b"content-type: application/json\r\n"
-EVENT_STREAM: Final = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+EVENT_STREAM: Final = (
+    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+)
 
 _PASS_EXACT: Final = frozenset(
     {
@@ -85,7 +87,9 @@ class RoutingHeaders:
         if self._routing_type == "ModelBased":
             lines.append(f"x-llm-proxy-model-based-routing-success: {routed}")
         if success:
-            lines.append(f"x-llm-proxy-request-success: Request completed successfully. Provider: {provider}, Model: {model}.")
+            lines.append(
+                f"x-llm-proxy-request-success: Request completed successfully. Provider: {provider}, Model: {model}."
+            )
         return ("\r\n".join(lines) + "\r\n").encode("ascii")
 
 
@@ -94,11 +98,16 @@ def header_text(value: str) -> str:
     if value.isascii() and value.isprintable():
         return value
     return "".join(
-        character if character.isascii() and character.isprintable() else "".join(f"%{byte:02X}" for byte in character.encode())
+        character
+        if character.isascii() and character.isprintable()
+        else "".join(f"%{byte:02X}" for byte in character.encode())
         for character in value
     )
 
 
 def header_line(name: str, value: str) -> bytes:
     """Write one header line; neither part can smuggle in another line."""
+    line = f"{name}: {value}"
+    if line.isascii() and line.isprintable():
+        return line.encode("ascii") + b"\r\n"
     return f"{header_text(name)}: {header_text(value)}\r\n".encode("ascii")

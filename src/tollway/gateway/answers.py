@@ -1,16 +1,21 @@
 """Answers the gateway gives by itself: error headers, and the list of models a caller may use."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from tollway.core.errors import NotFound, TollwayError
 from tollway.gateway.answer_headers import EVENT_STREAM, JSON, header_line, header_text
+from tollway.interfaces.dialect import InboundFormat
 
 if TYPE_CHECKING:
     from tollway.gateway.compiled import Endpoint
 
 __all__ = ["EVENT_STREAM", "JSON", "error_lines", "header_line", "header_text", "models"]
+
+_One = Callable[[str, str], dict[str, object]]
+_Many = Callable[[list[dict[str, object]]], dict[str, object]]
 
 _RETRYABLE: Final = frozenset({408, 409, 429})
 
@@ -73,7 +78,7 @@ def _gemini_list(data: list[dict[str, object]]) -> dict[str, object]:
     return {"models": data}
 
 
-_SHAPES: Final = {
+_SHAPES: Final[dict[InboundFormat, tuple[_One, _Many]]] = {
     "openai": (_openai_model, _openai_list),
     "anthropic": (_anthropic_model, _anthropic_list),
     "gemini": (_gemini_model, _gemini_list),

@@ -47,62 +47,36 @@ class AttemptOwner(Protocol):
 class Attempt:
     """One attempt; the `AttemptHandler` of its connection, and what policies see in the upstream phase."""
 
-    __slots__ = (
-        "_bytes",
-        "_connecting",
-        "_connection",
-        "_deadline",
-        "_extra",
-        "_inflater",
-        "_owner",
-        "_parts",
-        "_payload",
-        "ended_at",
-        "first_byte_at",
-        "headers",
-        "key_index",
-        "key_value",
-        "number",
-        "over",
-        "paused",
-        "relay",
-        "response_bytes",
-        "sent_at",
-        "started_at",
-        "status",
-        "stream",
-        "target",
-        "target_model",
-        "touched",
-    )
+    key_index: int = 0
+    key_value: str = ""
+    status: int = 0
+    headers: dict[bytes, bytes] = {}  # noqa: RUF012 - replaced whole, never changed
+    relay: Relay | None = None
+    response_bytes: int = 0
+    over: bool = False
+    paused: bool = False
+    first_byte_at: float = 0.0
+    ended_at: float = 0.0
+    touched: float = 0.0
+    _connection: UpstreamConnection | None = None
+    _connecting: asyncio.Task[None] | None = None
+    _extra: dict[str, str] | None = None
+    _inflater: Inflater | None = None
+    _bytes: int = 0
+    _payload: bytes = b""
 
-    def __init__(self, owner: AttemptOwner, target: Target, model: str, number: int, *, stream: bool, now: float) -> None:
+    def __init__(
+        self, owner: AttemptOwner, target: Target, model: str, number: int, *, stream: bool, now: float
+    ) -> None:
         """Prepare; nothing is sent yet."""
         self._owner = owner
-        self._connection: UpstreamConnection | None = None
-        self._connecting: asyncio.Task[None] | None = None
-        self._extra: dict[str, str] | None = None
-        self._inflater: Inflater | None = None
         self._parts: list[bytes] = []
-        self._bytes = 0
-        self._payload = b""
         self.target = target
         self.target_model = model
         self.number = number
         self.stream = stream
-        self.key_index = 0
-        self.key_value = ""
-        self.status = 0
-        self.headers: dict[bytes, bytes] = {}
-        self.relay: Relay | None = None
-        self.response_bytes = 0
-        self.over = False
-        self.paused = False
         self.started_at = now
         self.sent_at = now
-        self.first_byte_at = 0.0
-        self.ended_at = 0.0
-        self.touched = 0.0
 
     # --- what policies see
 

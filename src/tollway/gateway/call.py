@@ -4,7 +4,7 @@ Who writes what: the request is the listener's and never changes; `identity` is 
 the request phase; `usage` and `status_code` by the exchange; headers to set, by policies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -26,29 +26,23 @@ _MAX_CORRELATION_BYTES: Final = 256
 class Call:
     """What every stage may read of one call. Also the `Scope` of expressions."""
 
-    __slots__ = (
-        "_notes",
-        "_payload",
-        "added_lines",
-        "clock",
-        "correlation_id",
-        "identity",
-        "members",
-        "now_us",
-        "refused_by",
-        "request",
-        "requested_model",
-        "response_fields",
-        "set_lines",
-        "shadow_refusals",
-        "started_at",
-        "started_us",
-        "status_code",
-        "stream",
-        "upstream_added",
-        "upstream_set",
-        "usage",
-    )
+    # Defaults live on the class: an exchange stores only what its call really sets.
+    correlation_id: str = ""
+    identity: Authentication | None = None
+    members: dict[str, msgspec.Raw] = {}  # noqa: RUF012 - replaced whole, never changed
+    requested_model: RequestedModel = RequestedModel("")
+    stream: bool = False
+    usage: Usage | None = None
+    status_code: int | None = None
+    refused_by: str = ""
+    set_lines: dict[str, str] | None = None
+    added_lines: list[tuple[str, str]] | None = None
+    upstream_set: dict[str, str] | None = None
+    upstream_added: list[tuple[str, str]] | None = None
+    response_fields: Mapping[str, str] = {}  # noqa: RUF012 - replaced whole, never changed
+    shadow_refusals: Sequence[str] = ()
+    _notes: dict[str, object] | None = None
+    _payload: object = msgspec.UNSET
 
     def __init__(self, request: Request, clock: SystemClock) -> None:
         """Begin the call now."""
@@ -56,22 +50,6 @@ class Call:
         self.clock = clock
         self.started_at = clock.monotonic()
         self.started_us = self.now_us = clock.wall_us()
-        self.correlation_id = ""
-        self.identity: Authentication | None = None
-        self.members: dict[str, msgspec.Raw] = {}
-        self.requested_model = RequestedModel("")
-        self.stream = False
-        self.usage: Usage | None = None
-        self.status_code: int | None = None
-        self.refused_by = ""
-        self.shadow_refusals: list[str] = []
-        self.set_lines: dict[str, str] | None = None
-        self.added_lines: list[tuple[str, str]] | None = None
-        self.upstream_set: dict[str, str] | None = None
-        self.upstream_added: list[tuple[str, str]] | None = None
-        self.response_fields: Mapping[str, str] = {}
-        self._notes: dict[str, object] | None = None
-        self._payload: object = msgspec.UNSET
 
     # --- the request
 
@@ -229,6 +207,11 @@ class Call:
     def response_headers(self) -> Mapping[str, str]:
         """The headers of the answer."""
         return self.response_fields
+
+    def shadow_refused(self, name: str) -> None:
+        """Note that policy `name`, in shadow mode, would have refused."""
+        if name not in self.shadow_refusals:
+            self.shadow_refusals = (*self.shadow_refusals, name)
 
     def note(self, key: str, value: object) -> None:
         """Remember something until the call ends."""

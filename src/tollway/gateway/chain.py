@@ -7,12 +7,15 @@ The response side runs in reverse: the policy that saw the request first sees th
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tollway.core.errors import TollwayError
 from tollway.interfaces.policy import Attempt, Policy, PolicyExchange, Refusal, ResponseEvent
 from tollway.interfaces.usage_record import UsageRecord
 from tollway.snapshot.document import PolicyCondition, PolicyUse
+
+if TYPE_CHECKING:
+    from tollway.gateway.call import Call
 
 Predicate = Callable[[PolicyExchange], bool]
 AnyPolicy = Policy[Any]
@@ -79,14 +82,7 @@ def _ignore(*_: object) -> None:
     """Take a change and make none."""
 
 
-class ChainExchange(PolicyExchange):
-    """What the chain needs of an exchange beside what policies see."""
-
-    shadow_refusals: list[str]
-    refused_by: str
-
-
-def run(steps: Sequence[Step], exchange: ChainExchange, *arguments: object) -> Refusal:
+def run(steps: Sequence[Step], exchange: "Call", *arguments: object) -> Refusal:
     """Run the steps of one phase; the first refusal ends it."""
     for step in steps:
         if step.applies is not None and not step.applies(exchange):
@@ -94,7 +90,7 @@ def run(steps: Sequence[Step], exchange: ChainExchange, *arguments: object) -> R
         if step.shadow:
             refusal = step.call(ShadowView(exchange), *arguments)
             if refusal is not None:
-                exchange.shadow_refusals.append(step.name)
+                exchange.shadow_refused(step.name)
             continue
         refusal = step.call(exchange, *arguments)
         if refusal is not None:
@@ -103,7 +99,7 @@ def run(steps: Sequence[Step], exchange: ChainExchange, *arguments: object) -> R
     return None
 
 
-async def run_awaiting(steps: Sequence[Step], exchange: ChainExchange, *arguments: object) -> Refusal:
+async def run_awaiting(steps: Sequence[Step], exchange: "Call", *arguments: object) -> Refusal:
     """Run the steps of one phase, waiting where a policy must."""
     for step in steps:
         if step.applies is not None and not step.applies(exchange):
@@ -113,14 +109,14 @@ async def run_awaiting(steps: Sequence[Step], exchange: ChainExchange, *argument
         if refusal is None:
             continue
         if step.shadow:
-            exchange.shadow_refusals.append(step.name)
+            exchange.shadow_refused(step.name)
             continue
         exchange.refused_by = step.name
         return cast("TollwayError", refusal)
     return None
 
 
-def run_event(steps: Sequence[Step], exchange: ChainExchange, event: ResponseEvent) -> ResponseEvent | TollwayError | None:
+def run_event(steps: Sequence[Step], exchange: "Call", event: ResponseEvent) -> ResponseEvent | TollwayError | None:
     """Pass one event of the answer through the chain."""
     current = event
     for step in steps:
@@ -128,8 +124,8 @@ def run_event(steps: Sequence[Step], exchange: ChainExchange, event: ResponseEve
             continue
         outcome = step.call(ShadowView(exchange) if step.shadow else exchange, current)
         if step.shadow:
-            if isinstance(outcome, TollwayError) and step.name not in exchange.shadow_refusals:
-                exchange.shadow_refusals.append(step.name)
+            if isinstance(outcome, TollwayError):
+                exchange.shadow_refused(step.name)
             continue
         if outcome is None:
             return None
@@ -140,21 +136,21 @@ def run_event(steps: Sequence[Step], exchange: ChainExchange, event: ResponseEve
     return current
 
 
-def run_end(steps: Sequence[Step], exchange: ChainExchange, record: UsageRecord) -> None:
+def run_end(steps: Sequence[Step], exchange: "Call", record: UsageRecord) -> None:
     """Tell every policy how the call ended."""
     for step in steps:
         if step.applies is None or step.applies(exchange):
             step.call(ShadowView(exchange) if step.shadow else exchange, record)
 
 
-def run_upstream(steps: Sequence[Step], exchange: ChainExchange, attempt: Attempt) -> Refusal:
+def run_upstream(steps: Sequence[Step], exchange: "Call", attempt: Attempt) -> Refusal:
     """Run the upstream phase; a shadowed policy gets an attempt it cannot change."""
     for step in steps:
         if step.applies is not None and not step.applies(exchange):
             continue
         if step.shadow:
             if step.call(ShadowView(exchange), ShadowView(cast("PolicyExchange", attempt))) is not None:
-                exchange.shadow_refusals.append(step.name)
+                exchange.shadow_refused(step.name)
             continue
         refusal = step.call(exchange, attempt)
         if refusal is not None:

@@ -11,7 +11,7 @@ from tollway.core.errors import BadRequest, MethodNotAllowed, NotFound, TollwayE
 from tollway.gateway.answer_headers import RoutingHeaders
 from tollway.gateway.chain import Chain
 from tollway.gateway.request import Request
-from tollway.gateway.route import Plan, Planner
+from tollway.gateway.route import DialectsByName, Plan, Planner
 from tollway.gateway.target import Target
 from tollway.gateway.translate import ConversationTranslation, EmbeddingsTranslation, Translation
 from tollway.interfaces.dialect import (
@@ -44,6 +44,7 @@ class Proxy:
     __slots__ = (
         "base_path",
         "chain",
+        "dialects",
         "drain_bytes",
         "drain_seconds",
         "drains",
@@ -56,8 +57,18 @@ class Proxy:
         "targets",
     )
 
-    def __init__(self, document: LlmProxy, targets: Sequence[Target], chain: Chain, planner: Planner, gateway_name: str) -> None:
+    def __init__(
+        self,
+        document: LlmProxy,
+        *,
+        targets: Sequence[Target],
+        chain: Chain,
+        planner: Planner,
+        dialects: DialectsByName,
+        gateway_name: str,
+    ) -> None:
         """Put the parts together."""
+        self.dialects = dialects
         self.name = document.name
         self.gateway_name = gateway_name
         self.base_path = document.base_path.encode()
@@ -79,7 +90,18 @@ class Proxy:
 class Endpoint:
     """One endpoint of one proxy."""
 
-    __slots__ = ("_conversation", "_embeddings", "action", "dialect_name", "format", "operation", "provider_side", "proxy", "streams", "variants")
+    __slots__ = (
+        "_conversation",
+        "_embeddings",
+        "action",
+        "dialect_name",
+        "format",
+        "operation",
+        "provider_side",
+        "proxy",
+        "streams",
+        "variants",
+    )
 
     def __init__(
         self,
@@ -126,7 +148,7 @@ class Endpoint:
             if not provider.embeddings:
                 msg = f"the provider '{provider.name}' has no embeddings; choose a model of another provider"
                 raise BadRequest(msg, param="model", code="operation_not_supported")
-            outbound_embeddings = exchange.proxy.planner.embeddings_dialect(next(iter(provider.embeddings)))
+            outbound_embeddings = exchange.proxy.dialects.embeddings[next(iter(provider.embeddings))]
             parsed = inbound.parse_request(exchange.body, path_model=exchange.path_model, path_action=self.action)
             return EmbeddingsTranslation(exchange, attempt, inbound, outbound_embeddings, parsed)
         inbound_conversation = self._conversation
@@ -135,7 +157,7 @@ class Endpoint:
             raise BadRequest(msg)
         if inbound_conversation.name in provider.conversation:
             return ConversationTranslation(exchange, attempt, inbound_conversation, inbound_conversation, None)
-        outbound = exchange.proxy.planner.conversation_dialect(next(iter(provider.conversation)))
+        outbound = exchange.proxy.dialects.conversation[next(iter(provider.conversation))]
         conversation = inbound_conversation.parse_request(
             exchange.body, path_model=exchange.path_model, stream=exchange.stream
         )
@@ -209,19 +231,23 @@ class Paths:
         for dialect in dialects:
             if hasattr(dialect, "stream_parser"):
                 by_format.setdefault(dialect.format, dialect)  # pyright: ignore[reportArgumentType] - it has the rest too
-        for operation, path in (("models", "/models"), ("model", "/models/{model}")):
+        operations: tuple[tuple[Operation, str], ...] = (("models", "/models"), ("model", "/models/{model}"))
+        for operation, path in operations:
             made: dict[str, Endpoint] = {
-                name: Endpoint(proxy, operation, dialect, "never")  # pyright: ignore[reportArgumentType]
-                for name, dialect in by_format.items()
+                name: Endpoint(proxy, operation, dialect, "never") for name, dialect in by_format.items()
             }
             for name in ("openai", "anthropic", "gemini"):
                 endpoint = made.get(name)
                 if endpoint is None:
                     continue
                 if name == "openai":
-                    endpoint.variants = tuple((header, made[other]) for header, other in _TELLING_HEADERS if other in made)
+                    endpoint.variants = tuple(
+                        (header, made[other]) for header, other in _TELLING_HEADERS if other in made
+                    )
                 for version in _MODELS_SHAPES[endpoint.format]:
-                    shape = EndpointShape(operation=endpoint.operation, dialect=endpoint.dialect_name, method="GET", path=path)
+                    shape = EndpointShape(
+                        operation=endpoint.operation, dialect=endpoint.dialect_name, method="GET", path=path
+                    )
                     self._add(proxy.base_path, version, shape, endpoint)
         first = by_format.get("openai") or next(iter(by_format.values()), None)
         if first is not None:

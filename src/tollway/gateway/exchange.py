@@ -15,15 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from tollway.core.conversation import Conversation, Losses
-from tollway.core.embeddings import EmbeddingsRequest
 from tollway.core.errors import (
     BadRequest,
     InternalError,
     NotReady,
     TollwayError,
     UnsupportedMedia,
-    UpstreamAnswered,
     UpstreamError,
     UpstreamGarbled,
 )
@@ -47,35 +44,24 @@ if TYPE_CHECKING:
     from tollway.gateway.worker import Worker
 
 _MICRO: Final = 1_000_000
-_DRAINING: Final = "draining"
+_BUDGET_EXHAUSTED: Final = "rate_limit_exceeded"
 
 
 class Exchange(Call):
     """One call on its way through the gateway."""
 
-    __slots__ = (
-        "_attempt",
-        "_downstream",
-        "_drained_bytes",
-        "_drained_since",
-        "_endpoint",
-        "_head_sent",
-        "_json_depth",
-        "_over",
-        "_plan",
-        "_settled",
-        "_translation",
-        "_waited",
-        "_worker",
-        "call_id",
-        "inbound_dialect",
-        "losses",
-        "operation",
-        "path_model",
-        "provider_dialect",
-        "proxy",
-        "streamed_events",
-    )
+    provider_dialect: str = ""
+    losses: tuple[str, ...] = ()
+    streamed_events: int = 0
+    _attempt: Attempt | None = None
+    _plan: Plan | None = None
+    _translation: Translation | None = None
+    _waited: float = 0.0
+    _head_sent: bool = False
+    _settled: bool = False
+    _over: bool = False
+    _drained_since: float = 0.0
+    _drained_bytes: int = 0
 
     def __init__(
         self,
@@ -96,19 +82,7 @@ class Exchange(Call):
         self.proxy = endpoint.proxy
         self.operation = endpoint.operation
         self.inbound_dialect = endpoint.dialect_name
-        self.provider_dialect = ""
         self.call_id = worker.clock.new_id()
-        self.losses: tuple[str, ...] = ()
-        self.streamed_events = 0
-        self._attempt: Attempt | None = None
-        self._plan: Plan | None = None
-        self._translation: Translation | None = None
-        self._waited = 0.0
-        self._head_sent = False
-        self._settled = False
-        self._over = False
-        self._drained_since = 0.0
-        self._drained_bytes = 0
 
     @property
     def gateway_name(self) -> str:
@@ -144,13 +118,20 @@ class Exchange(Call):
     def _after_request(self, refusal: TollwayError | None) -> None:
         if refusal is None and self._worker.spool_broken:
             refusal = NotReady("the gateway cannot keep its usage records at the moment; try again later")
-        if refusal is not None:
-            self._refuse(refusal)
-        elif self._endpoint.provider_side is None:
-            self._answer_models()
-        else:
+        if self._endpoint.provider_side is None:
+            if refusal is not None:
+                self._refuse(refusal)
+            else:
+                self._answer_models()
+            return
+        if refusal is None:
             self._plan = plan = self.proxy.plan(self)
             self._go(plan.first(self.clock.monotonic()))
+        elif refusal.code == _BUDGET_EXHAUSTED:
+            self._plan = plan = self.proxy.plan(self)
+            self._go(plan.divert_for_budget(self.clock.monotonic()) or refusal)
+        else:
+            self._refuse(refusal)
 
     def _read(self) -> None:
         """Decode what routing and policies need of the body.
@@ -269,6 +250,8 @@ class Exchange(Call):
         outcome: Outcome = "timeout" if error.status == 504 else "error"
         record = self._record(attempt, NO_FACTS, outcome=outcome, error=error, final=step is None)
         if step is None:
+            if plan is not None and plan.repeated:
+                error.should_retry = False  # the gateway has repeated it already: an SDK's own repeats would multiply
             self._send_error(error, record)
             return
         self._worker.keep(record)
@@ -282,7 +265,7 @@ class Exchange(Call):
         self.status_code = 200
         plan = self._plan
         if plan is not None:
-            plan.succeeded(attempt)
+            plan.succeeded(self.clock.monotonic())
         if self.proxy.chain.awaits:
             self._worker.spawn(self._deliver_awaiting(attempt, facts, body))
             return
@@ -390,10 +373,11 @@ class Exchange(Call):
             outcome = "error"
         plan = self._plan
         if plan is not None:
+            now = self.clock.monotonic()
             if outcome == "ok":
-                plan.succeeded(attempt)
+                plan.succeeded(now)
             else:
-                plan.broke(attempt, error)
+                plan.broke(now)
         code = error.code if error is not None else ("upstream_error" if relay.failed else "")
         if self._over and outcome != "ok":
             outcome = "cancelled"
@@ -442,7 +426,7 @@ class Exchange(Call):
         facts = attempt.relay.facts() if attempt.relay is not None else NO_FACTS
         self.usage = facts.usage
         if self._plan is not None:
-            self._plan.cancelled(attempt)
+            self._plan.cancelled(self.clock.monotonic())
         self._finish_call(self._record(attempt, facts, outcome="cancelled", code="client_left", status=499))
 
     # --- ends
@@ -451,9 +435,8 @@ class Exchange(Call):
         """Answer without the provider."""
         if self._over:
             return
-        attempt = self._attempt
-        if attempt is not None and attempt.number > 1 and self._plan is not None and not attempt.over:
-            attempt.over = True
+        if self._plan is not None and self._attempt is not None:
+            self._plan.cancelled(self.clock.monotonic())
         self._send_error(error, refusal_record(self, status=error.status, error=error.code, policy=self.refused_by))
 
     def _send_error(self, error: TollwayError, record: UsageRecord) -> None:

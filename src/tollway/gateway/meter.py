@@ -39,7 +39,7 @@ def attempt_record(  # noqa: PLR0913 - one line of the ledger has as many source
     if usage is None:
         usage = NO_USAGE if outcome not in ("cancelled", "cut", "timeout") else estimate(exchange, attempt)
     return UsageRecord(
-        id=exchange.new_id(),
+        id=exchange.clock.new_id(),
         call_id=exchange.call_id,
         correlation_id=exchange.correlation_id,
         attempt=attempt.number,
@@ -85,7 +85,7 @@ def refusal_record(exchange: "Exchange", *, status: int, error: str, policy: str
     client = exchange.client
     now = exchange.clock.monotonic()
     return UsageRecord(
-        id=exchange.new_id(),
+        id=exchange.clock.new_id(),
         call_id=exchange.call_id,
         correlation_id=exchange.correlation_id,
         started_us=exchange.started_us,

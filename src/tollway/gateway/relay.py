@@ -179,15 +179,21 @@ class ArrayRelay:
 
     def feed(self, data: bytes) -> bytes:
         """Re-frame."""
-        return self._framer.feed(self._inner.feed(data))
+        return self._framed(self._inner.feed(data))
 
     def close(self) -> bytes:
         """Re-frame the rest and close the array."""
-        return self._framer.feed(self._inner.close()) + self._framer.close()
+        return self._framed(self._inner.close()) + self._framer.close()
 
     def fail(self, error: TollwayError) -> bytes:
         """Put the error as the array's last element."""
-        return self._framer.feed(self._inner.fail(error)) + self._framer.close()
+        return self._framed(self._inner.fail(error)) + self._framer.close()
+
+    def _framed(self, data: bytes) -> bytes:
+        try:
+            return self._framer.feed(data)
+        except ValueError as error:
+            raise UpstreamGarbled(str(error)) from error
 
     @property
     def ended(self) -> bool:

@@ -56,7 +56,9 @@ class Target:
         self.active = active
         self.clock = clock
         self.coarse_clock = coarse_clock
-        self.key_expression: Expression | None = compile_expression(route.key_expression) if route.key_expression else None
+        self.key_expression: Expression | None = (
+            compile_expression(route.key_expression) if route.key_expression else None
+        )
         url = urlsplit(route.base_url)
         self._host = url.netloc.rpartition("@")[2]
         self._path_prefix = url.path.rstrip("/")

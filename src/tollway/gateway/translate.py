@@ -12,7 +12,7 @@ import msgspec
 
 from tollway.core.conversation import Conversation, Losses
 from tollway.core.embeddings import EmbeddingsRequest
-from tollway.core.errors import TollwayError, UpstreamAnswered, UpstreamError
+from tollway.core.errors import InternalError, TollwayError, UpstreamAnswered, UpstreamError
 from tollway.gateway.json_body import write_members
 from tollway.gateway.relay import PassthroughRelay, Relay, TranslatingRelay
 from tollway.interfaces.dialect import AnswerFacts, ConversationDialect, EmbeddingsDialect, StreamFraming
@@ -27,9 +27,13 @@ _MICRO = 1_000_000
 class Translation(Protocol):
     """What the exchange needs of either kind."""
 
-    provider_dialect: str
     losses: Losses
     framing: StreamFraming
+
+    @property
+    def provider_dialect(self) -> str:
+        """The dialect spoken with the provider."""
+        ...
 
     def request_body(self) -> bytes:
         """Write the provider's request body; raises `BadRequest` for what the pair cannot carry."""
@@ -59,7 +63,17 @@ class Translation(Protocol):
 class ConversationTranslation:
     """A conversation between any two dialects."""
 
-    __slots__ = ("_attempt", "_call", "_error_body", "_hide_usage", "_inbound", "_outbound", "_request", "framing", "losses")
+    __slots__ = (
+        "_attempt",
+        "_call",
+        "_error_body",
+        "_hide_usage",
+        "_inbound",
+        "_outbound",
+        "_request",
+        "framing",
+        "losses",
+    )
 
     def __init__(
         self,
@@ -224,8 +238,10 @@ class EmbeddingsTranslation:
         return AnswerFacts(usage=answer.usage, model=answer.model), self._inbound.render_answer(answer, request)
 
     def relay(self, attempt: "Attempt") -> Relay:
-        """Embeddings never stream; the endpoint says so, so this is not reached."""
-        raise NotImplementedError
+        """Refuse: the endpoints of embeddings say that they never stream."""
+        del attempt
+        msg = "embeddings do not stream"
+        raise InternalError(msg)
 
     def error(self, status: int, body: bytes, headers: Mapping[bytes, bytes]) -> UpstreamError:
         """Read the provider's error."""
@@ -263,7 +279,9 @@ def _read_error(
     if status in (401, 403):
         # The provider refused the *gateway's* key. Its words may quote part of that key, so the
         # caller gets the status and the meaning, not the words; repeating cannot help it.
-        error.message = "the provider did not accept the gateway's credential for this route; tell the gateway's operator"
+        error.message = (
+            "the provider did not accept the gateway's credential for this route; tell the gateway's operator"
+        )
         error.should_retry = False
     elif same and body[:1] == b"{":
         keeper.keep_error_body(error, body)

@@ -30,7 +30,7 @@ from tollway.gateway.identify import Registry
 from tollway.gateway.log import Log
 from tollway.gateway.metrics import Metrics
 from tollway.gateway.request import Request
-from tollway.gateway.route import Planner
+from tollway.gateway.route import DialectsByName, Planner
 from tollway.gateway.target import Target
 from tollway.gateway.tls import client_context, server_context
 from tollway.gateway.upstream import Pool
@@ -38,6 +38,8 @@ from tollway.interfaces.counters import Counters
 from tollway.interfaces.policy import PolicyContext
 from tollway.interfaces.provider import Provider
 from tollway.interfaces.usage_record import UsageRecord, UsageSink
+from tollway.routing.health import UpstreamHealth
+from tollway.routing.keys import KeyRing
 from tollway.snapshot.document import Limits, Listener, LlmProxy, Route, Snapshot, TlsClient
 
 _SWEEP_SECONDS: Final = 0.25
@@ -96,6 +98,9 @@ class Worker:
         self.attempts: set[Attempt] = set()
         self.connections: set[Any] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._dialects = DialectsByName(plugins.dialects)
+        self._healths: dict[object, UpstreamHealth] = {}
+        self._rings: dict[object, KeyRing] = {}
         self._pools: dict[tuple[Origin, TlsClient], Pool] = {}
         self._listeners: dict[str, ListenerState] = {}
         self._sweeper: asyncio.TimerHandle | None = None
@@ -178,7 +183,9 @@ class Worker:
         except OSError as error:
             self._unsaved.append(record)
             self.spool_broken = True
-            self.log.error("a usage record could not be stored; no calls are taken until it is", error=error.strerror or "")
+            self.log.error(
+                "a usage record could not be stored; no calls are taken until it is", error=error.strerror or ""
+            )
         self.metrics.observe(record)
 
     def _save_unsaved(self) -> None:
@@ -204,6 +211,12 @@ class Worker:
             document.contracts, {client.client_id: client for client in snapshot.clients}, wall_us=self.clock.wall_us
         )
         targets = [self._target(route) for route in document.routes]
+        planner = Planner(
+            document,
+            targets,
+            [self._health(route) for route in document.routes],
+            [self._ring(route) for route in document.routes],
+        )
         uses: list[tuple[Any, AnyPolicy]] = []
         for use in document.policies:
             kind = self.plugins.policy(use.policy)
@@ -211,8 +224,14 @@ class Worker:
                 proxy=document.name, name=use.name, counters=self.counters, clients=registry, clock=self.clock
             )
             uses.append((use, kind(self.plugins.decode_config(kind.config_type, use.config), context)))
-        planner = Planner(document, targets, self.plugins.dialects)
-        return Proxy(document, targets, Chain(uses, document.base_path), planner, snapshot.gateway)
+        return Proxy(
+            document,
+            targets=targets,
+            chain=Chain(uses, document.base_path),
+            planner=planner,
+            dialects=self._dialects,
+            gateway_name=snapshot.gateway,
+        )
 
     def _target(self, route: Route) -> Target:
         return Target(
@@ -231,11 +250,26 @@ class Worker:
         pool = self._pools.get((origin, route.tls))
         if pool is None:
             tls = client_context(route.tls) if url.scheme == "https" else None
-            pool = Pool(
-                origin, tls, server_name=route.tls.server_name, clock=self.loop.time, spawn=self.spawn
-            )
+            pool = Pool(origin, tls, server_name=route.tls.server_name, clock=self.loop.time, spawn=self.spawn)
             self._pools[origin, route.tls] = pool
         return pool
+
+    def _health(self, route: Route) -> UpstreamHealth:
+        """The health of the route's upstream: one for all routes that watch it in the same way."""
+        url = urlsplit(route.base_url)
+        key = (url.scheme, url.netloc, route.provider, route.health)
+        health = self._healths.get(key)
+        if health is None:
+            health = self._healths[key] = UpstreamHealth(route.health)
+        return health
+
+    def _ring(self, route: Route) -> KeyRing:
+        """The keys of the route's credential: one rotation for all routes that use it."""
+        key = (route.credential, len(route.keys)) if route.credential else (route.name, route.base_url, len(route.keys))
+        ring = self._rings.get(key)
+        if ring is None:
+            ring = self._rings[key] = KeyRing(len(route.keys))
+        return ring
 
     def _coarse_now(self) -> float:
         return self.now
@@ -369,7 +403,9 @@ class ListenerState:
 
 
 def _plain_error(error: TollwayError) -> bytes:
-    return msgspec.json.encode({"error": {"message": error.message, "type": "invalid_request_error", "code": error.code}})
+    return msgspec.json.encode(
+        {"error": {"message": error.message, "type": "invalid_request_error", "code": error.code}}
+    )
 
 
 def _date_line() -> bytes:

@@ -10,7 +10,7 @@ Rules of this file:
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -171,7 +171,7 @@ def spool_files(directory: Path) -> list[Path]:
 
 
 @contextmanager
-def ingest_lock(directory: Path) -> Iterator[bool]:
+def ingest_lock(directory: Path) -> Generator[bool]:
     """Be the one who ingests this spool, as long as the block lasts; gives False when another process is."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     fd = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -13,7 +13,15 @@ import msgspec
 
 from tollway.interfaces.usage_record import UsageRecord
 from tollway.metering.rollups import Rollup
-from tollway.wire.spool_format import OwnMembers, decode_context, decode_line, decode_own, encode_line, join_halves, split_line
+from tollway.wire.spool_format import (
+    OwnMembers,
+    decode_context,
+    decode_line,
+    decode_own,
+    encode_line,
+    join_halves,
+    split_line,
+)
 
 
 class LedgerUnavailable(Exception):  # noqa: N818 - a state, not a defect: trying again may succeed
@@ -42,8 +50,10 @@ class Quarantined(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct):
-    """Records that share a context. Two lists of one length, because a pair object a record would cost as much as
-    reading it."""
+    """Records that share a context.
+
+    Two lists of one length, because a pair a record would cost half as much as reading it.
+    """
 
     context: UsageRecord
     """As a record whose own members are empty."""
@@ -64,6 +74,7 @@ class Batch(msgspec.Struct):
     groups: dict[bytes, Group] = {}
     """By the context's JSON object."""
     quarantined: list[Quarantined] = []
+    _hint: int = 0
 
     def add_line(self, line: bytes) -> None:
         """Take a line, without its line feed.
@@ -71,11 +82,12 @@ class Batch(msgspec.Struct):
         Raises:
             msgspec.DecodeError: it is no usage record.
         """
-        context, own = split_line(line)
+        context, own = split_line(line, self._hint)
         members = decode_own(own)
         group = self.groups.get(context)
         if group is None:
             group = self.groups[context] = Group(decode_context(context))
+            self._hint = min(map(len, self.groups)) - 1
         group.own.append(members)
         group.objects.append(own)
 
@@ -157,7 +169,10 @@ class Ledger(Protocol):
         ...
 
     def defects(self) -> Sequence[str]:
-        """Check the whole ledger: its storage, and that rollups are the sum of records. Slow; empty when all is well."""
+        """Check the whole ledger: its storage, and that rollups are the sum of records. Slow.
+
+        Returns a sentence a defect.
+        """
         ...
 
     def close(self) -> None:

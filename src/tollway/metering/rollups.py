@@ -57,7 +57,7 @@ class Rollup(msgspec.Struct):
     @property
     def usage(self) -> Usage:
         """The sums of the leaves as one usage."""
-        return Usage(**dict(zip(LEAVES, self.leaves, strict=True)))
+        return msgspec.convert(dict(zip(LEAVES, self.leaves, strict=True)), Usage)
 
     def observe(self, records: Sequence[OwnMembers], *, final: bool) -> None:
         """Count records that share this rollup's key and are all their call's last, or all not."""

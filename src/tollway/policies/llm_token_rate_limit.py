@@ -28,6 +28,9 @@ from tollway.interfaces.usage_record import UsageRecord
 _EXPECTED_OUTPUT_TOKENS: Final = 512
 _LONGEST_RETRY_SECONDS: Final = 60
 """SDKs wait for a `Retry-After` of up to a minute; to try again earlier than that cannot help."""
+_MOST_TOKENS: Final = 1 << 40
+"""Numbers from callers and providers have no bound of their own; counters have one."""
+_USE_NO_TOKENS: Final = frozenset({"models", "model"})
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Period = Annotated[int, msgspec.Meta(ge=1_000)]
@@ -124,13 +127,15 @@ _KINDS: Final = ("total", "prompt", "completion")
 class _Rule:
     """One limit, ready to ask for a window."""
 
-    __slots__ = ("kind", "length_us", "limit", "suffix")
+    __slots__ = ("kind", "length_us", "limit", "limit_text", "prose", "suffix")
 
     def __init__(self, kind: int, limit: int, period_ms: int, suffix: bytes) -> None:
         self.kind = kind
         self.limit = limit
         self.length_us = period_ms * 1000
         self.suffix = suffix
+        self.limit_text = str(limit)
+        self.prose = f" tokens remaining of {limit} limit. Reset in "
 
 
 class _Held:
@@ -170,6 +175,9 @@ class LlmTokenRateLimit(Policy[Config]):
             raise ValueError(
                 "nothing is limited: give maximumTokens with timePeriodInMilliseconds, or limits, or useSlaTier"
             )
+        self._exposes = config.expose_headers
+        self._uses_tier = config.use_sla_tier
+        self._reserve = {"estimate": _estimate, "worst-case": self._worst_case, "none": _nothing}[config.reservation]
         self._admit = context.counters.admit
         self._settle = context.counters.settle
 
@@ -177,12 +185,12 @@ class LlmTokenRateLimit(Policy[Config]):
         """Reserve in every window, or refuse."""
         rules = self._rules
         own = self._stem + self._select(exchange)
-        reserves = self._reserves(exchange)
+        reserves = self._reserve(exchange)
         aligned = self._aligned
         windows = [
             Window(own + rule.suffix, rule.length_us, rule.limit, reserves[rule.kind], aligned) for rule in rules
         ]
-        if self.config.use_sla_tier:
+        if self._uses_tier:
             identity = exchange.identity
             if identity is None or identity.client is None:
                 return Unauthenticated(
@@ -206,8 +214,8 @@ class LlmTokenRateLimit(Policy[Config]):
             refused_by = admission.refused_by
             return self._refuse(rules[refused_by], states[refused_by], now_us)
         exchange.note(self._note, _Held(rules, windows, states))
-        if self.config.expose_headers:
-            _expose(exchange, states, [state.used for state in states], now_us)
+        if self._exposes:
+            _expose(exchange, rules, states, [state.used for state in states], now_us)
         return None
 
     def response(self, exchange: PolicyExchange, status: int) -> Refusal:
@@ -221,8 +229,8 @@ class LlmTokenRateLimit(Policy[Config]):
             return None
         now_us = exchange.now_us
         used = self._settle_by(held, usage, now_us)
-        if self.config.expose_headers:
-            _expose(exchange, held.states, used, now_us)
+        if self._exposes:
+            _expose(exchange, held.rules, held.states, used, now_us)
         return None
 
     def end(self, exchange: PolicyExchange, record: UsageRecord) -> None:
@@ -231,15 +239,15 @@ class LlmTokenRateLimit(Policy[Config]):
         if not isinstance(held, _Held) or held.settled:
             return
         usage = record.usage
-        if usage.source == "none" and record.outcome == "ok" and record.operation != "models":
+        if usage.source == "none" and record.outcome == "ok" and record.operation not in _USE_NO_TOKENS:
             held.settled = True  # it answered and nobody counted: what was reserved is the best there is
             return
         self._settle_by(held, usage, exchange.now_us)
 
     def _settle_by(self, held: _Held, usage: Usage, now_us: int) -> tuple[int, ...]:
         held.settled = True
-        prompt = usage.input_tokens
-        completion = usage.output_tokens
+        prompt = min(usage.input_tokens, _MOST_TOKENS)
+        completion = min(usage.output_tokens, _MOST_TOKENS)
         counts = (prompt + completion, prompt, completion)
         return self._settle(
             [
@@ -249,18 +257,11 @@ class LlmTokenRateLimit(Policy[Config]):
             now_us,
         )
 
-    def _reserves(self, exchange: PolicyExchange) -> tuple[int, int, int]:
-        """What to set aside, by kind."""
-        config = self.config
-        if config.reservation == "none" or exchange.method != "POST":
-            return (0, 0, 0)
+    def _worst_case(self, exchange: PolicyExchange) -> tuple[int, int, int]:
+        # No token is shorter than a byte.
+        prompt = len(exchange.body)
         output = exchange.requested_output_tokens()
-        if config.reservation == "estimate":
-            prompt = exchange.estimated_input_tokens()
-            completion = _EXPECTED_OUTPUT_TOKENS if output is None else min(max(0, output), _EXPECTED_OUTPUT_TOKENS)
-        else:
-            prompt = len(exchange.body)
-            completion = config.assumed_output_tokens if output is None else max(0, output)
+        completion = self.config.assumed_output_tokens if output is None or output < 0 else min(output, _MOST_TOKENS)
         return (prompt + completion, prompt, completion)
 
     def _rules_of_tier(self, client: ClientApplication) -> tuple[_Rule, ...]:
@@ -280,8 +281,8 @@ class LlmTokenRateLimit(Policy[Config]):
         reset_us = state.start_us + state.length_us - now_us
         reset_seconds = max(1, -(-reset_us // 1_000_000))
         headers: tuple[tuple[str, str], ...] = ()
-        if self.config.expose_headers:
-            headers = _headers(state.limit, 0, max(0, reset_us // 1000))
+        if self._exposes:
+            headers = _headers(rule, 0, reset_us)
         return PolicyRefusal(
             f"Token rate limit reached: {state.used} of {state.limit} {_KINDS[rule.kind]} tokens are used or reserved "
             f"in this window of {_duration(state.length_us)}. It resets in {reset_seconds} s; try again then.",
@@ -291,6 +292,20 @@ class LlmTokenRateLimit(Policy[Config]):
             retry_after_seconds=reset_seconds,
             should_retry=reset_seconds <= _LONGEST_RETRY_SECONDS,
         )
+
+
+def _estimate(exchange: PolicyExchange) -> tuple[int, int, int]:
+    """What to set aside of total, prompt and completion tokens, as a rule."""
+    prompt = exchange.estimated_input_tokens()
+    output = exchange.requested_output_tokens()
+    if output is None or not 0 <= output <= _EXPECTED_OUTPUT_TOKENS:
+        output = _EXPECTED_OUTPUT_TOKENS
+    return (prompt + output, prompt, output)
+
+
+def _nothing(exchange: PolicyExchange) -> tuple[int, int, int]:
+    del exchange
+    return (0, 0, 0)
 
 
 def _rules_of(config: Config, mark: bytes) -> list[_Rule]:
@@ -340,28 +355,32 @@ def _selector(source: str) -> Callable[[PolicyExchange], bytes]:
     return select
 
 
-def _expose(exchange: PolicyExchange, states: tuple[WindowState, ...], used: Sequence[int], now_us: int) -> None:
+def _expose(
+    exchange: PolicyExchange, rules: Sequence[_Rule], states: Sequence[WindowState], used: Sequence[int], now_us: int
+) -> None:
     """Tell the caller about the limit with the fewest tokens left."""
-    tightest = states[0]
-    remaining = tightest.limit - used[0]
-    for index in range(1, len(states)):
+    tightest = 0
+    remaining = states[0].limit - used[0]
+    for index in range(1, len(used)):
         left = states[index].limit - used[index]
         if left < remaining:
-            remaining, tightest = left, states[index]
-    reset_ms = max(0, (tightest.start_us + tightest.length_us - now_us) // 1000)
-    for name, value in _headers(tightest.limit, max(0, remaining), reset_ms):
-        exchange.set_response_header(name, value)
+            remaining = left
+            tightest = index
+    state = states[tightest]
+    reset_us = state.start_us + state.length_us - now_us
+    send = exchange.set_response_header
+    for name, value in _headers(rules[tightest], remaining, reset_us):
+        send(name, value)
 
 
-def _headers(limit: int, remaining: int, reset_ms: int) -> tuple[tuple[str, str], ...]:
+def _headers(rule: _Rule, remaining: int, reset_us: int) -> tuple[tuple[str, str], ...]:
+    left = str(remaining) if remaining > 0 else "0"
+    reset = str(reset_us // 1000) if reset_us > 0 else "0"
     return (
-        ("x-token-limit", str(limit)),
-        ("x-token-remaining", str(remaining)),
-        ("x-token-reset", str(reset_ms)),
-        (
-            "x-llm-proxy-ratelimit",
-            f"Token rate limit: {remaining} tokens remaining of {limit} limit. Reset in {reset_ms}ms.",
-        ),
+        ("x-token-limit", rule.limit_text),
+        ("x-token-remaining", left),
+        ("x-token-reset", reset),
+        ("x-llm-proxy-ratelimit", f"Token rate limit: {left}{rule.prose}{reset}ms."),
     )
 
 

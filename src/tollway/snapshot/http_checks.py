@@ -129,6 +129,8 @@ def checked_base_path(text: str, path: Path, problems: Problems) -> str:
 
 
 def _wrong_url(text: str, parts: SplitResult) -> str:
+    if not text.isascii() or not text.isprintable():  # `urlsplit` drops tabs and line breaks without a word
+        return f"{shown(text)} is not a URL: write visible ASCII characters only"
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         return f"{shown(text)} is not a URL: write https://host/path"
     if "@" in parts.netloc:

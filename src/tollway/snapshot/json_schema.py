@@ -107,7 +107,7 @@ class _Builder:
             case mi.UnionType():
                 return {"anyOf": [self.kind(one, within=within) for one in kind.types]}
             case mi.LiteralType():
-                return {"enum": sorted(kind.values)}
+                return {"enum": list(kind.values)}
             case mi.ListType() | mi.VarTupleType() | mi.SetType() | mi.FrozenSetType():
                 sizes = {"minItems": kind.min_length, "maxItems": kind.max_length}
                 return {"type": "array", "items": self.kind(kind.item_type, within=within), **_given(sizes)}
@@ -153,16 +153,16 @@ def _custom(cls: type) -> JsonObject:
 def _default(field: mi.Field) -> Any:
     """A default worth showing: simple values; what is empty or a resource of its own is not."""
     value = field.default
-    if value is msgspec.NODEFAULT or value is None or value == "" or value == ():
+    if value is msgspec.NODEFAULT or value is None:
         return None
     if isinstance(value, bool | str):
-        return str(value) if isinstance(value, str) else value
+        return (str(value) or None) if isinstance(value, str) else value
     if isinstance(value, tuple(WRITTEN_KINDS)):
         return str(value)
     if isinstance(value, int | float):
         return value
     if isinstance(value, tuple) and all(isinstance(item, str) for item in cast("tuple[object, ...]", value)):
-        return list(cast("tuple[str, ...]", value))
+        return list(cast("tuple[str, ...]", value)) or None
     return None
 
 

@@ -23,7 +23,8 @@ def check_key_pair(certificate: FilePath, key: FilePath, *, at: tuple[Path, Path
                 at[1], f"{key.name} is not the private key of {certificate.name}: give the one it was made with"
             )
         else:
-            problems.add(at[0], _why_not_loaded(certificate, key))
+            which, why = _why_not_loaded(certificate, key)
+            problems.add(at[which], why)
     except ValueError:
         problems.add(at[1], f"{key.name} is encrypted: decrypt it, and let only the gateway read it (mode 0600)")
 
@@ -49,12 +50,13 @@ def _readable(file: FilePath, path: Path, problems: Problems) -> bool:
     return True
 
 
-def _why_not_loaded(certificate: FilePath, key: FilePath) -> str:
+def _why_not_loaded(certificate: FilePath, key: FilePath) -> tuple[int, str]:
+    """Which of the two is at fault, and why."""
     if b"-----BEGIN CERTIFICATE-----" not in certificate.read_bytes():
-        return f"{certificate.name} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
+        return 0, f"{certificate.name} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
     if b"PRIVATE KEY-----" not in key.read_bytes():
-        return f"{key.name} holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)"
-    return f"{certificate.name} and {key.name} cannot be loaded: one of them is damaged"
+        return 1, f"{key.name} holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)"
+    return 0, f"{certificate.name} and {key.name} cannot be loaded: one of them is damaged"
 
 
 def _no_password() -> str:

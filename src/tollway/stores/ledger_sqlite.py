@@ -5,15 +5,15 @@ Rules of this file:
 - A record is stored as the spool wrote it, in two halves: its context, which few hundred records share, once, and
   its own members. No column is bound that nothing searches by; the view `usage_record` gives every member its name.
 - The record table is its own index: ids sort by time, so rows are added at its end.
-- The schema has a number; `_MIGRATIONS` leads to it, and a newer one is refused.
+- The schema is that of `ledger_schema.py`; a newer one is refused.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -21,6 +21,7 @@ from tollway.interfaces.usage_record import UsageRecord
 from tollway.metering.histogram import decode_histogram
 from tollway.metering.ledger import Batch, ConflictingRecords, LedgerUnavailable, PositionMoved, Quarantined
 from tollway.metering.rollups import LEAVES, Rollup, RollupKey, roll_up
+from tollway.stores.ledger_schema import MIGRATIONS, usage_record_view
 from tollway.wire.spool_format import decode_context, decode_line, decode_own, join_halves
 
 LEDGER_FILE: Final = "ledger.sqlite3"
@@ -34,49 +35,9 @@ _COUNTS: Final = ("attempts", "calls", "estimated", "anomalous")
 _HISTOGRAMS: Final = ("upstream_us", "time_to_first_byte_us", "overhead_us")
 _ROLLUP_COLUMNS: Final = (*_KEY, *_COUNTS, *LEAVES, *_HISTOGRAMS)
 
-_own_members: Final = UsageRecord.__struct_fields__[UsageRecord.__struct_fields__.index("id") :]
-
-
-def _view() -> str:
-    columns = ", ".join(
-        f"coalesce(json_extract(cast({half} AS TEXT), '$.{field.name}'), {_literal(field)}) AS {field.name}"
-        for field in msgspec.structs.fields(UsageRecord)
-        for half in ("r.own" if field.name in _own_members else "c.members",)
-    )
-    return f"CREATE VIEW usage_record AS SELECT {columns} FROM record r JOIN context c ON c.number = r.context"
-
-
-def _literal(field: msgspec.structs.FieldInfo) -> str:
-    match field.default:
-        case bool() | int():
-            return str(int(field.default))
-        case tuple():
-            return "'[]'"
-        case str():
-            return f"'{field.default}'"
-        case _:
-            return "'{}'"
-
-
-_MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
-    (
-        "CREATE TABLE context (number INTEGER PRIMARY KEY, members BLOB NOT NULL UNIQUE)",
-        "CREATE TABLE record (id TEXT PRIMARY KEY, context INTEGER NOT NULL, own BLOB NOT NULL) WITHOUT ROWID",
-        "CREATE TABLE rollup ("
-        + ", ".join(f"{name} {'INTEGER' if name == 'hour' else 'TEXT'} NOT NULL" for name in _KEY)
-        + "".join(f", {name} INTEGER NOT NULL" for name in (*_COUNTS, *LEAVES))
-        + "".join(f", {name} BLOB NOT NULL" for name in _HISTOGRAMS)
-        + f", UNIQUE ({', '.join(_KEY)}))",
-        "CREATE TABLE spool_file (name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID",
-        "CREATE TABLE quarantined (file TEXT NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL, "
-        "reason TEXT NOT NULL, PRIMARY KEY (file, offset)) WITHOUT ROWID",
-        _view(),
-    ),
-)
-"""Statements that lead from each schema to the next. Released ones are never changed."""
-
 _ADD_ROLLUP: Final = (
-    f"INSERT INTO rollup ({', '.join(_ROLLUP_COLUMNS)}) VALUES ({', '.join('?' * len(_ROLLUP_COLUMNS))}) "
+    f"INSERT INTO rollup ({', '.join(_ROLLUP_COLUMNS)}) "  # noqa: S608 - the names of our own types
+    f"VALUES ({', '.join('?' * len(_ROLLUP_COLUMNS))}) "
     f"ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET "
     + ", ".join(f"{name} = {name} + excluded.{name}" for name in (*_COUNTS, *LEAVES))
     + "".join(f", {name} = merged({name}, excluded.{name})" for name in _HISTOGRAMS)
@@ -204,17 +165,21 @@ class SqliteLedger:
         db.execute("PRAGMA cache_size = -16384")
         db.execute("PRAGMA wal_autocheckpoint = 1024")
         db.create_function("merged", 2, _merged, deterministic=True)
-        if self._schema() == len(_MIGRATIONS):
+        if self._schema() == len(MIGRATIONS) and self._view() == usage_record_view():
             return
         with self._transaction():
             schema = self._schema()  # again: another process may have been quicker
-            if schema > len(_MIGRATIONS):
-                raise LedgerUnavailable(f"{self._path} was written by a newer Tollway (schema {schema}); upgrade first")
-            for statements in _MIGRATIONS[schema:]:
-                for statement in statements:
+            for script in MIGRATIONS[schema:]:
+                for statement in script.split(";"):
                     db.execute(statement)
+            db.execute("DROP VIEW IF EXISTS usage_record")
+            db.execute(usage_record_view())
             db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+            db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    def _view(self) -> str | None:
+        row = self._db.execute("SELECT sql FROM sqlite_schema WHERE name = 'usage_record'").fetchone()
+        return None if row is None else str(row[0])
 
     def _schema(self) -> int:
         application = int(self._db.execute("PRAGMA application_id").fetchone()[0])
@@ -222,6 +187,8 @@ class SqliteLedger:
         empty = self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
         if application != _APPLICATION_ID and not (empty and application == 0 and schema == 0):
             raise LedgerUnavailable(f"{self._path} is a database, but no Tollway ledger")
+        if schema > len(MIGRATIONS):
+            raise LedgerUnavailable(f"{self._path} was written by a newer Tollway (schema {schema}); upgrade first")
         return schema
 
     # ── adding
@@ -288,7 +255,7 @@ class SqliteLedger:
             number: decode_context(members)
             for number, members in self._db.execute("SELECT number, members FROM context").fetchall()
         }
-        for number, own in self._db.execute("SELECT context, own FROM record"):
+        for number, own in self._db.execute("SELECT number, own FROM record JOIN context ON number = context"):
             for rollup in roll_up([(contexts[number], [decode_own(own)])]):
                 counted.setdefault(rollup.key, Rollup(rollup.key)).merge(rollup)
         stored = {rollup.key: rollup for rollup in self.rollups(0, 1 << 62)}
@@ -300,7 +267,7 @@ class SqliteLedger:
     # ── the boundary
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self) -> Generator[None]:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -312,7 +279,7 @@ class SqliteLedger:
             raise
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self) -> Generator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
@@ -330,12 +297,12 @@ def _row(rollup: Rollup) -> tuple[object, ...]:
     )
 
 
-def _rollup(row: tuple[object, ...]) -> Rollup:
-    key, rest = row[: len(_KEY)], row[len(_KEY) :]
-    counts, rest = rest[: len(_COUNTS)], rest[len(_COUNTS) :]
-    leaves, histograms = rest[: len(LEAVES)], rest[len(LEAVES) :]
-    read: Callable[[object], object] = lambda data: decode_histogram(bytes(data))
-    return Rollup(RollupKey(*key), *counts, leaves, *map(read, histograms))
+def _rollup(row: tuple[Any, ...]) -> Rollup:
+    key = msgspec.convert(dict(zip(_KEY, row, strict=False)), RollupKey)
+    attempts, calls, estimated, anomalous = row[len(_KEY) : len(_KEY) + len(_COUNTS)]
+    histograms = [decode_histogram(data) for data in row[-len(_HISTOGRAMS) :]]
+    leaves = row[len(_KEY) + len(_COUNTS) : -len(_HISTOGRAMS)]
+    return Rollup(key, attempts, calls, estimated, anomalous, leaves, *histograms)
 
 
 def _merged(mine: bytes, other: bytes) -> bytes:

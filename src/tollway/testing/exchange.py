@@ -1,6 +1,6 @@
 """A call without a gateway: what a policy sees, and what it did to it, for tests of one policy."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -64,7 +64,7 @@ class FakeExchange:
         method: str = "POST",
         path: str = "/v1/chat/completions",
         query: str = "",
-        headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        headers: dict[str, str] | Sequence[tuple[str, str]] = (),
         body: bytes = b"",
         client_address: str = "192.0.2.1",
         requested_model: str = "openai/gpt-5",
@@ -92,7 +92,8 @@ class FakeExchange:
         self.upstream_headers: dict[str, list[str]] = {}
         self.response_headers_sent: dict[str, list[str]] = {}
         self._headers: dict[str, str] = {}
-        for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+        pairs: Iterable[tuple[str, str]] = headers.items() if isinstance(headers, dict) else headers
+        for name, value in pairs:
             key = name.lower()
             self._headers[key] = f"{self._headers[key]}, {value}" if key in self._headers else value
 
@@ -126,7 +127,7 @@ class FakeExchange:
         value = self._headers.get(name.decode("latin-1"))
         return None if value is None else value.encode("latin-1")
 
-    def header(self, name: str, /) -> str | None:
+    def header(self, name: str) -> str | None:
         """A request header by name, in any case."""
         return self._headers.get(name.lower())
 

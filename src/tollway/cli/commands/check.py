@@ -14,7 +14,7 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "check",
         help="check configuration files",
-        description="Check configuration files. Errors go to stderr, one a line, each with file, line, column and mend.",
+        description="Check configuration files. Errors go to stderr, one a line, with file, line, column and mend.",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a YAML file, or a folder of them")
     parser.add_argument(

@@ -6,6 +6,7 @@ Rules of this file:
   back out as what it was.
 """
 
+import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, cast
 
@@ -29,6 +30,7 @@ from tollway.core.json_value import Json, JsonObject
 from tollway.dialects.caller_fields import Fields, as_object, wrong_type
 from tollway.dialects.carried_proof import CarriedProof, pack, unpack
 from tollway.dialects.data_url import split_data_url
+from tollway.dialects.field_names import part_type
 from tollway.dialects.json_forms import arguments_object, json_text
 
 NAME: Final[DialectName] = "anthropic-messages"
@@ -219,6 +221,7 @@ class BlockWriter:
                 return _marked({"type": "image", "source": _image_source(part)}, part.cache, self._rest(part.rest))
             case File():
                 self._know_file(part.file_id)
+                self._readable(part.media_type)
                 return _marked(_document_block(part), part.cache, self._rest(part.rest))
             case Reasoning():
                 return self._reasoning(part)
@@ -229,11 +232,11 @@ class BlockWriter:
             case Opaque():
                 if part.dialect == NAME:
                     return part.value
-                self.lost.append(f"content[{part.value.get('type', part.dialect)}]")
+                self.lost.append(part_type(part))
                 return None
             case Audio():
-                # The Messages API takes no sound. Dropping the user's words would change the question.
-                raise BadRequest("Audio input cannot be sent to an Anthropic model.", param="messages")
+                self._readable("audio/")
+                return None
 
     def _know_file(self, file_id: str | None) -> None:
         if file_id is not None and not self._own:
@@ -241,6 +244,16 @@ class BlockWriter:
                 f"The file {file_id!r} lies with another provider; send its content instead of its id.",
                 code="unsupported_parameter",
                 param="file_id",
+            )
+
+    def _readable(self, media_type: str | None) -> None:
+        """Refuse sound and film: leaving out what the user showed would change the question."""
+        kind = (media_type or "").partition("/")[0]
+        if kind in {"audio", "video"}:
+            raise BadRequest(
+                f"An Anthropic model takes no {kind}; choose another model, or send words or pictures.",
+                code="unsupported_parameter",
+                param="messages",
             )
 
     def _rest(self, rest: JsonObject) -> JsonObject:
@@ -315,10 +328,21 @@ def _image_source(part: Image) -> JsonObject:
     return {"type": "file", "file_id": part.file_id}
 
 
+def _plain_text(media_type: str | None, data: str | None) -> str | None:
+    """Read inline text: the API takes base64 of PDF alone."""
+    if data is None or not (media_type or "").startswith(("text/", "application/json")):
+        return None
+    try:
+        return base64.b64decode(data).decode()
+    except ValueError:
+        return None
+
+
 def _document_block(part: File) -> JsonObject:
     inline = split_data_url(part.url)
-    if part.plain is not None:
-        source: JsonObject = {"type": "text", "media_type": "text/plain", "data": part.plain}
+    plain = part.plain if part.plain is not None else _plain_text(part.media_type, part.data)
+    if plain is not None:
+        source: JsonObject = {"type": "text", "media_type": "text/plain", "data": plain}
     elif inline is not None:
         source = {"type": "base64", "media_type": inline[0], "data": inline[1]}
     elif part.data is not None:

@@ -66,8 +66,8 @@ def parse_request(body: bytes) -> Conversation:
     output_config = fields.fields("output_config")
     effort = None if output_config is None else output_config.text("effort")
     output = _output(fields, output_config)
-    if output_config is not None and (config_rest := output_config.rest()):
-        specific["output_config"] = config_rest
+    if output_config is not None:
+        specific.update({f"output_config.{name}": value for name, value in output_config.rest().items()})
     user = _user(fields, specific)
     tier = fields.text("service_tier")
     return Conversation(
@@ -112,9 +112,8 @@ def _user(fields: Fields, specific: JsonObject) -> str | None:
     metadata = fields.fields("metadata")
     if metadata is None:
         return None
-    user, rest = metadata.text("user_id"), metadata.rest()
-    if rest:
-        specific["metadata"] = rest
+    user = metadata.text("user_id")
+    specific.update({f"metadata.{name}": value for name, value in metadata.rest().items()})
     return user
 
 

@@ -25,6 +25,7 @@ from tollway.dialects.caller_fields import as_list, as_object
 from tollway.dialects.carrying import carried_specific, carried_tools, drop_set_fields, refuse_field
 from tollway.dialects.custom_tools import without_custom_tools
 from tollway.dialects.field_names import field_name
+from tollway.dialects.json_forms import members_under
 from tollway.interfaces.provider import Provider
 
 DEFAULT_MAX_TOKENS: Final = 8192
@@ -87,6 +88,9 @@ def render_request(request: Conversation, provider: Provider, losses: Losses) ->
         body["stop_sequences"] = stop
     _sampling(request, plan, body, losses, own=own)
     _settings(request, plan, specific, body, losses)
+    for name in provider.unsupported & body.keys():
+        del body[name]
+        losses.drop(name)
     return msgspec.json.encode(body | request.rest)
 
 
@@ -276,7 +280,7 @@ def _settings(
     own = request.dialect == NAME
     if plan.thinking is not None:
         body["thinking"] = plan.thinking
-    output_config: JsonObject = dict(as_object(specific.get("output_config")))
+    output_config = members_under(specific, "output_config")
     if plan.effort is not None:
         output_config["effort"] = plan.effort
     if request.output is not None:
@@ -285,7 +289,7 @@ def _settings(
             output_config["format"] = {"type": "json_schema", "schema": schema}
     if output_config:
         body["output_config"] = output_config
-    metadata: JsonObject = dict(as_object(specific.get("metadata")))
+    metadata = members_under(specific, "metadata")
     user = request.user if request.user is not None else request.safety_identifier
     if user is not None:
         metadata["user_id"] = user
@@ -299,7 +303,7 @@ def _settings(
             body["service_tier"] = tier
     if request.stream:
         body["stream"] = True
-    body.update({name: v for name, v in specific.items() if name not in {"output_config", "metadata"}})
+    body.update({name: value for name, value in specific.items() if "." not in name})
 
 
 def _output(request: Conversation, output: OutputFormat, losses: Losses, *, own: bool) -> JsonObject | None:

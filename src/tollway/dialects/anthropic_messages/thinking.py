@@ -45,12 +45,15 @@ class ThinkingPlan(msgspec.Struct, frozen=True):
 
 
 def model_version(model: str) -> tuple[int, int]:
-    """Read the family version out of a model name: `claude-opus-4-6` is (4, 6); unknown is (0, 0).
+    """Read the family version out of a model name: `claude-opus-4-6` is (4, 6).
 
-    Cloud names carry prefixes and suffixes around the same words, and dates follow the version.
+    Cloud names carry prefixes and suffixes around the same words, and dates follow the version. A
+    Claude without a number is a new one; any other name is (0, 0).
     """
     found = _FAMILY.search(model)
-    return (int(found.group(1)), int(found.group(2) or 0)) if found else (0, 0)
+    if found is None:
+        return (5, 0) if "claude" in model else (0, 0)
+    return int(found.group(1)), int(found.group(2) or 0)
 
 
 def read_thinking(thinking: JsonObject | None, effort: str | None) -> ReasoningRequest | None:

@@ -3,8 +3,9 @@
 Rules of this file:
 - An event's type is found by its quoted name: inside JSON strings quotes are escaped, so words of a
   model can never look like one.
-- Events of text pass with two searches each. The first event and those that look like
-  `message_delta`, `message_stop` or `error` are kept, and decoded when asked.
+- A lone piece of content passes with one look at its beginning and one search for a second event.
+  What looks like `message_start`, `message_delta`, `message_stop` or `error` is kept, and decoded
+  when asked.
 """
 
 from typing import Final
@@ -16,6 +17,7 @@ from tollway.core.usage import Usage
 from tollway.dialects.anthropic_messages.usage import merge_usage, neutral_tier, read_usage, served_model
 from tollway.interfaces.dialect import AnswerFacts
 
+_PIECE: Final = b"event: content_block_delta\n"
 _KEEP_BYTES: Final = 256 * 1024
 """An event cut over several feeds is kept up to this size; usage events are under 4 KiB."""
 
@@ -75,7 +77,7 @@ class MessagesWatch:
         """See the next bytes; all of them may go to the caller."""
         if self._partial or not data.endswith(b"\n\n"):
             self._cut(data)
-        elif b'"message_' in data or b'"error"' in data:
+        elif not data.startswith(_PIECE) or data.find(b"\nevent:", len(_PIECE)) >= 0:
             self._look(data)
         return data
 
@@ -84,17 +86,18 @@ class MessagesWatch:
         whole = self._partial + data if len(self._partial) < _KEEP_BYTES else data
         end = max(whole.rfind(b"\n\n") + 2, whole.rfind(b"\n\r\n") + 3)
         complete, self._partial = (whole[:end], whole[end:]) if end > 2 else (b"", whole)
-        if b'"message_' in complete or b'"error"' in complete:
+        if complete:
             self._look(complete)
 
     def _look(self, data: bytes) -> None:
-        if not self._head and b'"message_start"' in data:
-            self._head = data
-        if b'"message_delta"' in data:
-            self._delta = data
-        if b'"message_stop"' in data and _has(data, "message_stop"):
-            self.ended = True
-        if b'"error"' in data and _has(data, "error"):
+        if data.find(b'"message_') >= 0:
+            if not self._head and data.find(b'"message_start"') >= 0:
+                self._head = data
+            if data.find(b'"message_delta"') >= 0:
+                self._delta = data
+            if data.find(b'"message_stop"') >= 0 and _has(data, "message_stop"):
+                self.ended = True
+        if data.find(b'"error"') >= 0 and _has(data, "error"):
             self.failed = True
 
     def facts(self) -> AnswerFacts:

@@ -28,6 +28,7 @@ from tollway.core.json_value import Json, JsonObject
 from tollway.dialects.caller_fields import Fields, as_object, as_text
 from tollway.dialects.carried_proof import CarriedProof, pack, standard_base64, unpack
 from tollway.dialects.data_url import split_data_url
+from tollway.dialects.field_names import part_type
 from tollway.dialects.json_forms import arguments_object, camel_members, json_text, object_of
 
 NAME: Final[DialectName] = "gemini"
@@ -119,8 +120,7 @@ def _call(fields: Fields, call_id: str) -> Part:
     given, name = call.text("id") or call_id, call.required_text("name")
     arguments = json_text(call.object("args") or {})
     signature = _signature(fields)
-    rest = fields.rest() | call.rest()
-    return ToolCall(given, name, arguments, signature=signature, rest=rest)
+    return ToolCall(given, name, arguments, signature=signature, rest=_both(fields, "functionCall", call))
 
 
 def _result(fields: Fields, call_id: str) -> Part:
@@ -138,8 +138,25 @@ def _result(fields: Fields, call_id: str) -> Part:
         name=result.text("name"),
         is_error=failed,
         structured=True,
-        rest=fields.rest() | result.rest(),
+        rest=_both(fields, "functionResponse", result),
     )
+
+
+def _both(part: Fields, name: str, inner: Fields) -> JsonObject:
+    """Keep what is left of a part and of the object inside it."""
+    left = inner.rest()
+    return part.rest() | {name: left} if left else part.rest()
+
+
+def with_rest(part: JsonObject, rest: JsonObject) -> JsonObject:
+    """Put back what was left of a part and of the object inside it."""
+    if not rest:
+        return part
+    found = part | rest
+    for name in ("functionCall", "functionResponse"):
+        if name in part and name in rest:
+            found[name] = part[name] | rest[name]
+    return found
 
 
 _KINDS: Final[Mapping[str, Callable[[Fields, str], Part | None]]] = {
@@ -183,7 +200,7 @@ class PartWriter:
                 if unsigned and "thoughtSignature" not in written:
                     written["thoughtSignature"] = ANY_SIGNATURE
                 unsigned = False
-                found.append(written | self._rest(part.rest))
+                found.append(with_rest(written, self._rest(part.rest)))
             else:
                 found.extend(self._part(part))
         return found
@@ -211,7 +228,7 @@ class PartWriter:
             case Opaque():
                 if part.dialect == NAME:
                     return [part.value]
-                self.lost.append(f"content[{part.value.get('type', part.dialect)}]")
+                self.lost.append(part_type(part))
                 return []
             case ToolCall():
                 return [call_part(part)]
@@ -241,7 +258,7 @@ class PartWriter:
         if self._own and media:
             response["parts"] = media
             media = []
-        return [{"functionResponse": response | self._rest(part.rest)}, *media]
+        return [with_rest({"functionResponse": response}, self._rest(part.rest)), *media]
 
 
 def signed(part: JsonObject, signature: str | None) -> JsonObject:

@@ -85,8 +85,7 @@ def _config(fields: Fields, name: str) -> Fields:
 
 
 def _with_config(specific: JsonObject, left: JsonObject) -> JsonObject:
-    kept: JsonObject = {name: value for name, value in left.items() if value is not None}
-    return specific | {"generationConfig": kept} if kept else specific
+    return specific | {f"generationConfig.{name}": value for name, value in left.items() if value is not None}
 
 
 def _texts(fields: Fields, name: str) -> tuple[str, ...]:
@@ -243,10 +242,8 @@ def _tool_choice(fields: Fields, specific: JsonObject) -> ToolChoice | None:
     config = Fields({} if value is None else camel_members(value), tool_config.param("functionCallingConfig"))
     mode, names = (config.text("mode") or "").upper(), _texts(config, "allowedFunctionNames")
     left = tool_config.rest()
-    if value is not None and (extra := config.rest()):
-        left = left | {"functionCallingConfig": extra}
-    if left:
-        specific["toolConfig"] = left
+    specific.update({f"toolConfig.{name}": one for name, one in left.items() if one is not None})
+    specific.update({f"toolConfig.functionCallingConfig.{name}": one for name, one in config.rest().items()})
     match mode:
         case "AUTO":
             return ToolChoice("auto")

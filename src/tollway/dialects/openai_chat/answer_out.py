@@ -132,12 +132,15 @@ def own_call(call: ToolCall, custom: frozenset[str]) -> ToolCall:
 
 def annotation_objects(annotations: tuple[Json, ...], start: int, end: int) -> list[JsonObject]:
     """Write the citations of a text that spans `start` to `end` of the message's content."""
-    found = (url_citation(annotation, start, end) for annotation in annotations)
-    return [
-        {"type": "url_citation", "url_citation": msgspec.to_builtins(citation)}
-        for citation in found
-        if citation is not None
-    ]
+    return [one for annotation in annotations if (one := _annotation(annotation, start, end)) is not None]
+
+
+def _annotation(annotation: Json, start: int, end: int) -> JsonObject | None:
+    citation = url_citation(annotation, start, end)
+    if citation is None:
+        return None
+    more = as_object(as_object(annotation).get("url_citation"))
+    return {"type": "url_citation", "url_citation": more | msgspec.to_builtins(citation)}
 
 
 def _all_annotations(texts: list[Text]) -> list[JsonObject]:

@@ -100,6 +100,10 @@ def _tools(body: JsonObject, request: Conversation, provider: Provider, losses: 
     if choice is not None and choice.mode == "allowed" and "allowed_tools" in provider.unsupported:
         tools = tuple(tool for tool in tools if tool.name in choice.names)
         choice = ToolChoice("required" if choice.required else "auto")
+    if "tool_choice" in provider.unsupported and choice is not None:
+        # What must not be called is not shown; what need not be demanded needs no word.
+        tools = () if choice.mode == "none" else tools
+        choice = None if choice.mode in {"none", "auto"} else choice
     if not tools:
         return
     own = request.dialect == NAME

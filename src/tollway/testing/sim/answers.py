@@ -38,34 +38,10 @@ CLOSINGS: Final = (
     "Signs travel well: 🚀 🗼 👩‍🚀, and so do accents like é, ñ and ø.",
     "Ελληνικά, кириллица and עברית pass through unharmed.",
 )
-FILLER: Final = [
-    "the",
-    "road",
-    "runs",
-    "on",
-    "past",
-    "the",
-    "gate",
-    "and",
-    "every",
-    "traveller",
-    "is",
-    "counted",
-    "once",
-    "before",
-    "the",
-    "next",
-    "mile",
-    "begins",
-    "with",
-    "a",
-    "new",
-    "stone",
-    "and",
-    "an",
-    "old",
-    "name",
-]
+FILLER: Final = (
+    "the road runs on past the gate and every traveller is counted once",
+    "before the next mile begins with a new stone and an old name",
+)
 
 PIECE: Final = re.compile(r"\s?\S{1,4}|\s+")
 PLACE: Final = re.compile(r"(?<=[a-z,] )[A-Z][a-zé]+(?: [A-Z][a-zé]+)*")
@@ -235,13 +211,14 @@ def _calls(ask: Ask) -> list[Call]:
     places = list(dict.fromkeys(PLACE.findall(ask.prompt)))
     if len(tools) == 1 and ask.parallel and ask.tool_named is None and len(places) > 1:
         return [_call(tools[0], ask, place) for place in places[:MAX_PARALLEL_CALLS]]
-    first_place = places[0] if places else ""
+    first_place = places[0] if places and _capital(ask.prompt) is None else ""
     limit = MAX_PARALLEL_CALLS if ask.parallel else 1
     return [_call(tool, ask, first_place) for tool in tools[:limit]]
 
 
 def _call(tool: Tool, ask: Ask, place: str) -> Call:
-    value = sample(tool.schema, Hints(prompt=ask.prompt, place=place))
+    hints = _hints(ask.prompt)
+    value = sample(tool.schema, msgspec.structs.replace(hints, place=place) if place else hints)
     return Call(tool.name, compact(value if isinstance(value, dict) else {}))
 
 
@@ -269,7 +246,7 @@ def _text(ask: Ask) -> str:
     if ask.refuse:
         return "I can't help with that request."
     if ask.schema is not None:
-        return compact(sample(ask.schema, Hints(prompt=ask.prompt, place=_place(ask.prompt))))
+        return compact(sample(ask.schema, _hints(ask.prompt)))
     said = _said(ask)
     if ask.json_object:
         return compact({"answer": said})
@@ -278,9 +255,22 @@ def _text(ask: Ask) -> str:
     return _as_told(said, ask.system.lower())
 
 
-def _place(prompt: str) -> str:
+def _hints(prompt: str) -> Hints:
+    capital = _capital(prompt)
+    if capital is not None:
+        return Hints(prompt=prompt, country=capital[0], place=capital[1])
     found = PLACE.search(prompt)
-    return found.group() if found else ""
+    return Hints(prompt=prompt, place=found.group() if found else "")
+
+
+def _capital(prompt: str) -> tuple[str, str] | None:
+    """The country whose capital is asked for, and the city."""
+    found = CAPITAL_OF.search(prompt)
+    if found is None:
+        return None
+    country = found.group(1).strip()
+    city = CAPITALS.get(country.lower())
+    return (country, city) if city is not None else None
 
 
 def _said(ask: Ask) -> str:
@@ -293,16 +283,16 @@ def _said(ask: Ask) -> str:
         return (verbatim.group(1) or verbatim.group(2)).strip()
     if INSTRUCTIONS.search(prompt) and ask.system:
         return ask.system
-    capital = CAPITAL_OF.search(prompt)
-    if capital and (city := CAPITALS.get(capital.group(1).strip().lower())):
-        return f"The capital of {capital.group(1).strip()} is {city}."
+    capital = _capital(prompt)
+    if capital is not None:
+        return f"The capital of {capital[0]} is {capital[1]}."
     if ask.images:
         count = "one image" if ask.images == 1 else f"{ask.images} images"
         return f"I see {count}: simple shapes on a light ground. You asked: “{prompt[:200]}”."
     counted = WORDS.search(prompt)
     if counted:
         wanted = min(int(counted.group(1)), MAX_WORDS)
-        words = "".join(FILLER).split()
+        words = " ".join(FILLER).split()
         return " ".join(words[i % len(words)] for i in range(wanted)) + "."
     return _reckoned(prompt) or _about(prompt)
 

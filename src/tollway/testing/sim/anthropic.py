@@ -6,20 +6,12 @@ from typing import Final
 
 import msgspec
 
-from tollway.testing.http_server import Headers, Response
+from tollway.testing.http_messages import Headers, Response
 from tollway.testing.sim import models
 from tollway.testing.sim.answers import answer, input_tokens
-from tollway.testing.sim.anthropic_body import (
-    MessagesRequest,
-    PromptCache,
-    RequestError,
-    Spoken,
-    ask_of,
-    check,
-    error_body,
-    message,
-)
+from tollway.testing.sim.anthropic_body import Spoken, error_body, message
 from tollway.testing.sim.anthropic_events import events
+from tollway.testing.sim.anthropic_request import MessagesRequest, PromptCache, RequestError, ask_of, check
 from tollway.testing.sim.exchange import JSON_TYPE, SSE_TYPE, Answer, Exchange, sse_event
 
 STATUSES: Final = {

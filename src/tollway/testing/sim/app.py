@@ -10,11 +10,14 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import uvloop
 
-from tollway.testing.http_server import Answering, Connection, HttpServer, Request, Response
+from tollway.testing.http_messages import Request, Response
+from tollway.testing.http_server import Answering, Connection, HttpServer
+from tollway.testing.serving import InThread
 from tollway.testing.sim import (
     anthropic,
     azure,
@@ -25,7 +28,7 @@ from tollway.testing.sim import (
     openai_models,
     openai_responses,
 )
-from tollway.testing.sim.anthropic_body import PromptCache
+from tollway.testing.sim.anthropic_request import PromptCache
 from tollway.testing.sim.exchange import Answer, Exchange
 from tollway.testing.sim.openai_chat import Flavour
 
@@ -177,6 +180,34 @@ def _greeting(exchange: Exchange) -> Response:
     """What stands at the root, for people and for clients that look before they call."""
     greeting = {"service": "tollway sim", "providers": sorted(PREFIXES)}
     return exchange.plain(greeting, [("content-type", "application/json")])
+
+
+class RunningSim:
+    """A simulator on a thread of its own, for tests: `with RunningSim() as sim: sim.url`."""
+
+    def __init__(self, *, host: str = DEFAULT_HOST, port: int = 0, pace_ms: float = 0.0) -> None:
+        self._host = host
+        self._wanted_port = port
+        self._server = HttpServer(Simulator(pace_ms=pace_ms).connect)
+        self._thread = InThread("tollway-sim", self._start, self._server.close)
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        """The root under which the providers' prefixes are."""
+        return f"http://{self._host}:{self.port}"
+
+    async def _start(self) -> None:
+        self.port = await self._server.start(self._host, self._wanted_port)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.stop()
 
 
 async def serve(

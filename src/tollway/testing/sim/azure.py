@@ -3,8 +3,15 @@
 import re
 from typing import Final
 
-from tollway.testing.http_server import Headers, Response
-from tollway.testing.sim import models, openai_chat, openai_embeddings, openai_errors, openai_responses
+from tollway.testing.http_messages import Headers, Response
+from tollway.testing.sim import (
+    models,
+    openai_chat,
+    openai_chat_request,
+    openai_embeddings,
+    openai_errors,
+    openai_responses,
+)
 from tollway.testing.sim.exchange import JSON_TYPE, SSE_TYPE, Answer, Exchange, sse_data
 from tollway.testing.sim.openai_chat import Flavour, Object
 from tollway.testing.sim.openai_errors import RequestError
@@ -91,7 +98,7 @@ def answer(exchange: Exchange, path: str, store: Store) -> Answer:
 
 def _complete(exchange: Exchange, deployment: str | None) -> Answer:
     try:
-        asked = openai_errors.read(openai_chat.DECODER, exchange.request.body)
+        asked = openai_errors.read(openai_chat_request.DECODER, exchange.request.body)
         asked.model = deployment or asked.model
         chat = openai_chat.prepare(exchange, asked, FLAVOUR)
     except RequestError as error:

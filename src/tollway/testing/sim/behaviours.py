@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from tollway.testing.http_server import Request
+from tollway.testing.http_messages import Request
 from tollway.testing.sim.models import SIM_MODEL
 
 KINDS: Final = frozenset({"slow", "hang", "stall", "cut", "reset", "garble", "error", "refuse", "flaky"})

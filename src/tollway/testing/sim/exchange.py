@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from tollway.testing.http_server import Headers, Request, Response, Stream
+from tollway.testing.http_messages import Headers, Request, Response, Stream
 from tollway.testing.sim import behaviours
 from tollway.testing.sim.behaviours import NONE, Behaviour
 

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from tollway.testing.http_server import Headers, Response
+from tollway.testing.http_messages import Headers, Response
 from tollway.testing.sim import gemini_body as bodies
 from tollway.testing.sim import models
 from tollway.testing.sim.answers import answer, input_tokens, tokens

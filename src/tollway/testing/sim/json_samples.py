@@ -54,6 +54,7 @@ class Hints(msgspec.Struct, frozen=True):
 
     prompt: str = ""
     place: str = ""
+    country: str = ""
 
 
 def decode(data: bytes | msgspec.Raw) -> Json:
@@ -176,6 +177,8 @@ class _Sampler:
         last = name.rpartition("_")[2]
         if self._hints.place and (name in PLACE_NAMES or last in PLACE_NAMES):
             return self._hints.place
+        if self._hints.country and (name == "country" or last == "country"):
+            return self._hints.country
         if name in BY_NAME or last in BY_NAME:
             return BY_NAME.get(name) or BY_NAME[last]
         if self._hints.prompt and (name in ASKING_NAMES or last in ASKING_NAMES):

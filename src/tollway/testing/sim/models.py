@@ -6,10 +6,20 @@ import re
 from typing import Final
 
 OPENAI: Final = {
+    "gpt-6.2-sol": "gpt-6.2-sol",
+    "gpt-6.1-terra": "gpt-6.1-terra",
+    "gpt-6-luna": "gpt-6-luna",
+    "gpt-5.6-sol": "gpt-5.6-sol",
+    "gpt-5.6-terra": "gpt-5.6-terra",
+    "gpt-5.6-luna": "gpt-5.6-luna",
     "gpt-5.5": "gpt-5.5-2026-04-23",
     "gpt-5.4": "gpt-5.4-2026-03-05",
     "gpt-5.4-mini": "gpt-5.4-mini-2026-03-17",
+    "gpt-5.4-nano": "gpt-5.4-nano-2026-03-17",
     "gpt-5.2": "gpt-5.2-2025-12-11",
+    "gpt-5.2-pro": "gpt-5.2-pro-2025-12-11",
+    "gpt-5.1-mini": "gpt-5.1-mini",
+    "gpt-5.1-codex": "gpt-5.1-codex",
     "gpt-5.1": "gpt-5.1-2025-11-13",
     "gpt-5": "gpt-5-2025-08-07",
     "gpt-5-mini": "gpt-5-mini-2025-08-07",
@@ -18,6 +28,7 @@ OPENAI: Final = {
     "gpt-4.1-mini": "gpt-4.1-mini-2025-04-14",
     "gpt-4.1-nano": "gpt-4.1-nano-2025-04-14",
     "gpt-4o": "gpt-4o-2024-08-06",
+    "gpt-4o-2024-11-20": "gpt-4o-2024-11-20",
     "gpt-4o-mini": "gpt-4o-mini-2024-07-18",
     "gpt-4-turbo": "gpt-4-turbo-2024-04-09",
     "gpt-4": "gpt-4-0613",
@@ -33,6 +44,12 @@ OPENAI_EMBEDDINGS: Final = {
     "text-embedding-ada-002": 1536,
 }
 ANTHROPIC: Final = {
+    "claude-mythos-5": "claude-mythos-5",
+    "claude-fable-5": "claude-fable-5",
+    "claude-opus-5-5": "claude-opus-5-5",
+    "claude-opus-5": "claude-opus-5",
+    "claude-sonnet-5-5": "claude-sonnet-5-5",
+    "claude-haiku-5-5": "claude-haiku-5-5",
     "claude-opus-4-8": "claude-opus-4-8",
     "claude-opus-4-7": "claude-opus-4-7",
     "claude-opus-4-6": "claude-opus-4-6",
@@ -66,8 +83,8 @@ OPEN_FAMILIES: Final = re.compile(
     r"granite|command-r|nomic-embed|mxbai-embed|all-minilm|tinyllama|smollm|sim)",
     re.IGNORECASE,
 )
-REASONING_OPENAI: Final = re.compile(r"(?:gpt-5|o[134](?:-|$))")
-UNREASONING_OPENAI: Final = re.compile(r"gpt-5\.")
+REASONING_OPENAI: Final = re.compile(r"(?:gpt-[56]|o[134](?:-|$))")
+UNREASONING_OPENAI: Final = re.compile(r"gpt-(?:5\.|6)")
 REASONING_OPEN: Final = re.compile(r"(?:[\w.-]+/)?(?:gpt-oss|qwen3|deepseek-r1)", re.IGNORECASE)
 SIM_MODEL: Final = "sim"
 

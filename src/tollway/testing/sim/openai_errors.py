@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from tollway.testing.http_server import Headers, Response
+from tollway.testing.http_messages import Headers, Response
 from tollway.testing.sim.exchange import JSON_TYPE, Exchange, sse_data
 
 RequestT = TypeVar("RequestT")

@@ -8,13 +8,13 @@ from typing import Final
 
 import msgspec
 
-from tollway.testing.http_server import Headers
+from tollway.testing.http_messages import Headers
 from tollway.testing.sim import models, openai_errors
 from tollway.testing.sim import openai_responses_body as bodies
 from tollway.testing.sim.answers import Ask, Tool, ToolUse, answer
 from tollway.testing.sim.exchange import SSE_TYPE, Answer, Exchange, sse_event
 from tollway.testing.sim.json_samples import Json, decode
-from tollway.testing.sim.openai_chat import reasoning_budget
+from tollway.testing.sim.openai_chat_request import reasoning_budget
 from tollway.testing.sim.openai_errors import RequestError
 from tollway.testing.sim.openai_responses_body import Item, ResponsesRequest, Spoken, ToolEntry
 from tollway.testing.sim.openai_responses_events import events
@@ -120,7 +120,11 @@ def prepare(
         # This endpoint says 400 where the chat endpoint says 404.
         message = f"The requested model '{asked.model}' does not exist."
         raise RequestError(message, code="model_not_found", param="model")
-    ask = _ask(asked, items, served)
+    try:
+        ask = _ask(asked, items, served)
+    except msgspec.ValidationError as error:
+        # `tools` and `tool_choice` are told back as they came, so they are read only here.
+        raise RequestError(f"Invalid tools or tool_choice: {error}.", code="invalid_type") from error
     ask.refuse = exchange.behaviour.kind == "refuse"
     if asked.previous_response_id is not None:
         before = store.find(asked.previous_response_id)

@@ -1,0 +1,199 @@
+"""OpenAI's Embeddings API, and the servers that speak it."""
+
+import base64
+import binascii
+import struct
+from collections.abc import Mapping
+from typing import Final, cast
+
+import msgspec
+
+from tollway.core.conversation import Losses
+from tollway.core.embeddings import EmbeddingsAnswer, EmbeddingsRequest
+from tollway.core.errors import BadRequest, TollwayError, UpstreamAnswered, UpstreamGarbled
+from tollway.core.json_value import Json, JsonObject
+from tollway.core.usage import Usage, usage_from_totals
+from tollway.dialects import openai_errors
+from tollway.dialects.caller_fields import Fields, as_count, as_list, as_object, as_text, decode_answer, decode_request
+from tollway.interfaces.dialect import AnswerFacts, EmbeddingsDialect, Endpoint, InboundFormat
+from tollway.interfaces.provider import Provider
+
+NAME: Final = "openai-embeddings"
+
+
+class _Facts(msgspec.Struct):
+    """The few members the meter wants; the vectors are skipped, not built."""
+
+    model: str | None = None
+    usage: JsonObject | None = None
+
+
+_FACTS: Final = msgspec.json.Decoder(_Facts)
+
+
+class OpenAIEmbeddings:
+    """The dialect. See `EmbeddingsDialect` for what each method promises."""
+
+    name: str = NAME
+    format: InboundFormat = "openai"
+    endpoints: tuple[Endpoint, ...] = (
+        Endpoint(operation="embeddings", dialect=NAME, path="/embeddings", streams="never"),
+    )
+
+    def parse_request(self, body: bytes, *, path_model: str, path_action: str) -> EmbeddingsRequest:  # noqa: ARG002
+        """Read a caller's request."""
+        fields = Fields(decode_request(body))
+        inputs, single = _inputs(fields.take("input"))
+        encoding = fields.text("encoding_format")
+        if encoding not in {None, "float", "base64"}:
+            raise BadRequest(
+                f"encoding_format: {encoding!r} is none of float, base64", code="invalid_value", param="encoding_format"
+            )
+        return EmbeddingsRequest(
+            model=path_model or fields.text("model") or "",
+            inputs=inputs,
+            single=single,
+            dimensions=fields.integer("dimensions"),
+            base64=encoding == "base64",
+            user=fields.text("user"),
+            rest={name: value for name, value in fields.rest().items() if name != "model"},
+        )
+
+    def render_answer(self, answer: EmbeddingsAnswer, request: EmbeddingsRequest) -> bytes:
+        """Write an answer, vectors as floats or as base64, as the caller asked."""
+        usage = answer.usage or Usage(source="none")
+        form = _as_base64 if request.base64 else _as_floats
+        body: JsonObject = {
+            "object": "list",
+            "data": [
+                {"object": "embedding", "index": index, "embedding": form(vector)}
+                for index, vector in enumerate(answer.vectors)
+            ],
+            "model": answer.model or request.model,
+            "usage": {"prompt_tokens": usage.input_tokens, "total_tokens": usage.total_tokens},
+        }
+        return msgspec.json.encode(body)
+
+    def render_error(self, error: TollwayError) -> bytes:
+        """Write an error body."""
+        return openai_errors.render_error(error)
+
+    def render_request(self, request: EmbeddingsRequest, provider: Provider, losses: Losses) -> bytes:
+        """Write a request for a provider."""
+        inputs: Json = request.inputs[0] if request.single else request.inputs
+        body: JsonObject = {"model": request.model, "input": inputs}
+        # Floats are what every server can give; base64 is left to those who asked for it.
+        body["encoding_format"] = "base64" if request.base64 else "float"
+        if request.dimensions is not None:
+            body["dimensions"] = request.dimensions
+        if request.user is not None:
+            body["user"] = request.user
+        for field in ("task", "title"):
+            if getattr(request, field) is not None:
+                losses.drop(field)
+        for name, value in request.rest.items():
+            body.setdefault(name, value)
+        for name in [name for name in body if name in provider.unsupported]:
+            del body[name]
+            losses.drop(name)
+        return msgspec.json.encode(body)
+
+    def parse_answer(self, body: bytes, request: EmbeddingsRequest) -> EmbeddingsAnswer:
+        """Read a provider's answer; vectors are put in the order of the inputs."""
+        value = decode_answer(body, "answer")
+        data = value.get("data")
+        if not isinstance(data, list):
+            error = openai_errors.error_in_answer(value)
+            raise error or UpstreamGarbled("the provider's answer has no `data`")
+        entries = [as_object(one) for one in as_list(data)]
+        if all(isinstance(one.get("index"), int) for one in entries):
+            entries.sort(key=lambda one: cast("int", one["index"]))
+        if len(entries) != len(request.inputs):
+            raise UpstreamGarbled(f"the provider gave {len(entries)} vectors for {len(request.inputs)} inputs")
+        return EmbeddingsAnswer(
+            model=as_text(value.get("model")),
+            vectors=tuple(_vector(one.get("embedding")) for one in entries),
+            usage=_usage(as_object(value.get("usage"))),
+            rest={name: one for name, one in value.items() if name not in {"object", "data", "model", "usage"}},
+        )
+
+    def parse_error(self, status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswered:
+        """Read a provider's error."""
+        return openai_errors.parse_error(status, body, headers)
+
+    def rewrite_model(self, members: dict[str, msgspec.Raw], model: str) -> None:
+        """Set the model of a raw request."""
+        members["model"] = msgspec.Raw(msgspec.json.encode(model))
+
+    def facts(self, body: bytes) -> AnswerFacts:
+        """Find usage and served model in an answer."""
+        try:
+            found = _FACTS.decode(body)
+        except (msgspec.DecodeError, RecursionError):
+            return AnswerFacts()
+        return AnswerFacts(usage=_usage(found.usage or {}), model=found.model or "")
+
+
+def _inputs(value: Json) -> tuple[tuple[str | tuple[int, ...], ...], bool]:
+    """Read `input`: a text, texts, a list of tokens, or lists of tokens."""
+    if isinstance(value, str):
+        return (value,), True
+    items = as_list(value)
+    if items and all(_is_token(one) for one in items):
+        return (tuple(items),), True
+    if items and all(isinstance(one, str) for one in items):
+        return tuple(items), False
+    if items and all(as_list(one) and all(_is_token(token) for token in as_list(one)) for one in items):
+        return tuple(tuple(one) for one in items), False
+    raise BadRequest(
+        "input: required; a string, an array of strings, or one or more arrays of tokens; not empty, not mixed",
+        code="invalid_type" if value is not None else "missing_required_parameter",
+        param="input",
+    )
+
+
+def _is_token(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _vector(value: Json) -> tuple[float, ...] | str:
+    if isinstance(value, str):
+        try:
+            raw = base64.b64decode(value, validate=True)
+        except binascii.Error as error:
+            raise UpstreamGarbled("the provider's answer holds a vector that is not base64") from error
+        if len(raw) % 4:
+            raise UpstreamGarbled("the provider's answer holds a vector that is not float32")
+        return value
+    numbers = as_list(value)
+    if not numbers or not all(_is_float32(one) for one in numbers):
+        raise UpstreamGarbled("the provider's answer holds a vector that is not a list of numbers")
+    return tuple(float(one) for one in numbers)
+
+
+def _is_float32(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 3.4e38
+
+
+def _as_floats(vector: tuple[float, ...] | str) -> Json:
+    if not isinstance(vector, str):
+        return vector
+    raw = base64.b64decode(vector)
+    return struct.unpack(f"<{len(raw) // 4}f", raw)
+
+
+def _as_base64(vector: tuple[float, ...] | str) -> str:
+    if isinstance(vector, str):
+        return vector
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+def _usage(value: JsonObject) -> Usage | None:
+    if "prompt_tokens" not in value and "total_tokens" not in value:
+        return None
+    total = as_count(value.get("total_tokens"))
+    prompt = as_count(value.get("prompt_tokens")) or total
+    return usage_from_totals(prompt, max(total - prompt, 0))
+
+
+DIALECT: Final[EmbeddingsDialect] = OpenAIEmbeddings()

@@ -1,0 +1,1 @@
+"""The vendors, one file of data each."""

@@ -1,0 +1,37 @@
+"""Azure OpenAI. https://learn.microsoft.com/azure/ai-services/openai/reference.
+
+The model of a route is the name of a deployment. The base URL is the resource's own, such as
+`https://<resource>.openai.azure.com`.
+"""
+
+from typing import Final
+
+from tollway.interfaces.provider import Provider
+from tollway.signing.header_key import HeaderKey
+
+PROVIDER: Final = Provider(
+    name="azureopenai",
+    title="Azure OpenAI",
+    docs="https://learn.microsoft.com/azure/ai-services/openai/reference",
+    base_url=None,
+    conversation={
+        "openai-chat": "/openai/deployments/{model}/chat/completions",
+        # The dated path, not /openai/v1/responses: every call carries the same `api-version`, and
+        # the v1 paths take no dated one.
+        "openai-responses": "/openai/responses",
+    },
+    embeddings={"openai-embeddings": "/openai/deployments/{model}/embeddings"},
+    signer=HeaderKey("api-key"),
+    # The newest dated version; chat, embeddings and responses all have it. A route may set another.
+    query={"api-version": "2025-04-01-preview"},
+    environment_key="AZURE_OPENAI_API_KEY",
+    sim_path="/azureopenai",
+    unsupported=frozenset(
+        {
+            "top_k",  # "Unrecognized request argument supplied: top_k"
+            "safety_identifier",  # not in the dated API's reference, which refuses unknown fields
+        }
+    ),
+    max_tokens_field="max_completion_tokens",
+    otel_name="azure.ai.openai",
+)

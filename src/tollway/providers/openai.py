@@ -1,0 +1,62 @@
+"""OpenAI. https://platform.openai.com/docs/api-reference."""
+
+from typing import Final
+
+from tollway.interfaces.provider import Provider
+from tollway.signing.bearer import Bearer
+
+PROVIDER: Final = Provider(
+    name="openai",
+    title="OpenAI",
+    docs="https://platform.openai.com/docs/api-reference",
+    base_url="https://api.openai.com/v1",
+    conversation={"openai-chat": "/chat/completions", "openai-responses": "/responses"},
+    embeddings={"openai-embeddings": "/embeddings"},
+    signer=Bearer(),
+    forward_headers=frozenset({"openai-beta"}),
+    environment_key="OPENAI_API_KEY",
+    sim_path="/openai/v1",
+    unsupported=frozenset(
+        {
+            "top_k",  # "Unrecognized request argument supplied: top_k"
+        }
+    ),
+    # "max_tokens … is now deprecated in favor of max_completion_tokens, and is not compatible with
+    # o-series models."
+    max_tokens_field="max_completion_tokens",
+    known_models=frozenset(
+        {
+            "chatgpt-4o-latest",
+            "gpt-3.5-turbo",
+            "gpt-4",
+            "gpt-4-turbo",
+            "gpt-4.1",
+            "gpt-4.1-mini",
+            "gpt-4.1-nano",
+            "gpt-4o",
+            "gpt-4o-audio-preview",
+            "gpt-4o-mini",
+            "gpt-4o-mini-search-preview",
+            "gpt-4o-search-preview",
+            "gpt-5",
+            "gpt-5-chat-latest",
+            "gpt-5-codex",
+            "gpt-5-mini",
+            "gpt-5-nano",
+            "gpt-5-pro",
+            "gpt-5.1",
+            "gpt-5.1-codex",
+            "gpt-5.2",
+            "gpt-5.2-pro",
+            "o1",
+            "o1-pro",
+            "o3",
+            "o3-mini",
+            "o3-pro",
+            "o4-mini",
+            "text-embedding-3-large",
+            "text-embedding-3-small",
+            "text-embedding-ada-002",
+        }
+    ),
+)
