@@ -42,7 +42,7 @@ def page() -> str:
     """The whole page."""
     sections: list[str] = []
     seen: set[type] = set()
-    _describe(Resources, "the top level", sections, seen)
+    _describe(Resources, "", sections, seen)
     return _INTRODUCTION + "".join(sections)
 
 
@@ -53,13 +53,13 @@ def _describe(struct: type[msgspec.Struct], place: str, sections: list[str], see
     seen.add(struct)
     kind = cast("mi.StructType", mi.type_info(struct))
     docs = field_docs(struct)
-    lines = [f"\n## {_title(struct)}\n", f"\n{class_doc(struct)} Stands at `{place}`.\n" if place else ""]
+    where = f" Stands at `{place}`." if place else " Its keys are the top level."
+    lines = [f"\n## {_title(struct)}\n", f"\n{class_doc(struct)}{where}\n"]
     lines.append("\n| key | value | default | meaning |\n|---|---|---|---|\n")
     below: list[tuple[type[msgspec.Struct], str]] = []
     for field in kind.fields:
         inner, suffix = _resource_in(field.type)
-        root = place == "the top level"
-        where = f"{field.name}{suffix}" if root else f"{place}.{field.name}{suffix}"
+        where = f"{place}.{field.name}{suffix}" if place else f"{field.name}{suffix}"
         if inner is not None:
             below.append((inner, where))
         lines.append(f"| `{field.name}` | {_value(field.type)} | {_default(field)} | {_cell(docs[field.name])} |\n")
@@ -128,14 +128,14 @@ def _default(field: mi.Field) -> str:
     if field.required:
         return "**required**"
     value = field.default
-    if value is msgspec.NODEFAULT or value is None or value == "" or value == () or isinstance(value, msgspec.Struct):
+    if value is msgspec.NODEFAULT or value is None or isinstance(value, msgspec.Struct):
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, tuple):
         items = cast("tuple[object, ...]", value)
         return ", ".join(f"`{one}`" for one in items) if all(isinstance(one, str) for one in items) else ""
-    return f"`{value}`"
+    return f"`{value}`" if str(value) else ""
 
 
 def _title(struct: type) -> str:

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -54,6 +55,42 @@ class Outer(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     picky: Picky = Picky()
     anything: Any = None
     several: Annotated[tuple[int, ...], msgspec.Meta(min_length=2)] = (1, 2)
+
+
+class Refuses(msgspec.Struct):
+    name: str
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("a name must not be empty")
+
+
+class Required(msgspec.Struct):
+    text: str
+    number: int
+    ratio: float
+    flag: bool
+    choice: Literal["red", "green"]
+    listed: list[int]
+    tupled: tuple[int, ...]
+    unique: set[int]
+    frozen: frozenset[str]
+    mapped: dict[str, int]
+    bounded: Annotated[str, msgspec.Meta(max_length=3)]
+    maybe: int | None
+    either: int | list[int]
+    pets: list[Cat | Dog] | None
+    measure: int | float
+    colour: Literal["red", "green"] | list[str]
+    named: Annotated[str, msgspec.Meta(extra={"mend": "is not small: write small letters"}, pattern="^[a-z]+$")] | int
+    key: Secret
+    wait: Duration
+    at: datetime
+    amount: Decimal
+    inner: Inner
+    refuses: Refuses
+    anything: Any
+    marked: Annotated[str, msgspec.Meta(extra={"mend": "is not small: write small letters"}, pattern="^[a-z]+$")]
 
 
 def resolve(reference: SecretReference, path: Path) -> Secret:
@@ -167,6 +204,116 @@ def test_what_is_wrong_leaves_the_rest_readable_and_the_indices_true() -> None:
     assert [item.size for item in outer.items] == [5, 1]
     assert outer.items[1].name == "b"
     assert outer.flag is False
+
+
+def test_everything_missing_is_named_and_something_of_its_type_stands_in() -> None:
+    problems = Problems()
+    result = decode_struct(Required, {}, (), problems, resolve)
+    assert (result.text, result.number, result.flag, result.choice) == ("", 0, False, "green")
+    assert (result.listed, result.tupled, result.frozen, result.mapped) == ([], (), frozenset(), {})
+    assert (result.maybe, result.either, result.pets, result.key, result.wait) == (None, 0, None, Secret(""), 0)
+    assert (result.inner, result.anything) == (Inner(""), None)
+    with pytest.raises(ConfigErrors) as raised:
+        problems.raise_if_any()
+    assert [error.path for error in raised.value.errors] == [(name,) for name in Required.__struct_fields__]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "line"),
+    [
+        pytest.param("unique", [1, "a"], "unique[1]: 'a' is not a whole number", id="in a set"),
+        pytest.param("unique", 5, "unique: 5 is not a list", id="no set"),
+        pytest.param("bounded", "long", "bounded: Expected `str` of length <= 3", id="length"),
+        pytest.param("either", "x", "either: 'x' is not a whole number or a list", id="neither of two"),
+        pytest.param("pets", [{"type": "cow"}], "pets[0].type: Invalid value 'cow'", id="inside a list of choices"),
+        pytest.param("pets", [5], "pets[0]: 5 is not a mapping of `name: value`", id="none of the choices"),
+        pytest.param("measure", "x", "measure: 'x' is not a whole number or a number", id="no number"),
+        pytest.param("colour", {}, "colour: {} is not one of green, red or a list", id="no colour"),
+        pytest.param("named", "BIG", "named: 'BIG' is not small: write small letters", id="words in a choice"),
+        pytest.param("named", [], "named: [] is not text or a whole number", id="none of the choice"),
+        pytest.param("amount", "x", "amount: Invalid decimal string", id="decimal"),
+        pytest.param("inner", {"name": 5}, "inner.name: 5 is not text: put quotes around it", id="inside"),
+        pytest.param("refuses", {"name": ""}, "refuses: a name must not be empty", id="its own check"),
+        pytest.param("marked", "BIG", "marked: 'BIG' is not small: write small letters", id="in the field's words"),
+        pytest.param("marked", 5, "marked: 5 is not text: put quotes around it", id="no text"),
+        pytest.param("marked", "${env:A}", "marked: references such as", id="a reference"),
+        pytest.param("choice", True, "choice: True is not one of green, red", id="no choice"),
+    ],
+)
+def test_one_wrong_field_is_named_alone(field: str, value: object, line: str) -> None:
+    good: dict[str, object] = {
+        "text": "a",
+        "number": 1,
+        "ratio": 1,
+        "flag": True,
+        "choice": "red",
+        "listed": [1],
+        "tupled": [1],
+        "unique": [1, 1],
+        "frozen": ["a"],
+        "mapped": {"a": 1},
+        "bounded": "abc",
+        "maybe": None,
+        "either": [1],
+        "pets": [{"type": "cat"}, {"type": "dog"}],
+        "measure": 2,
+        "colour": "red",
+        "named": "small",
+        "key": Secret("a"),
+        "wait": "1s",
+        "at": "2027-01-31T00:00:00Z",
+        "amount": "1.5",
+        "inner": "short",
+        "refuses": {"name": "x"},
+        "anything": None,
+        "marked": "small",
+    }
+    problems = Problems()
+    result = decode_struct(Required, good, (), problems, resolve)
+    problems.raise_if_any()
+    assert (result.unique, result.pets, result.inner) == ({1}, [Cat(), Dog()], Inner("short"))
+    assert (result.amount, result.key, result.marked) == (Decimal("1.5"), Secret("a"), "small")
+    decode_struct(Required, {**good, field: value}, (), problems, resolve)
+    with pytest.raises(ConfigErrors) as raised:
+        problems.raise_if_any()
+    assert str(raised.value).startswith(line)
+    assert len(raised.value.errors) == 1
+
+
+class Tree(msgspec.Struct):
+    name: str = ""
+    below: list["Tree"] = []
+
+
+def test_a_struct_may_hold_itself() -> None:
+    problems = Problems()
+    tree = decode_struct(Tree, {"below": [{"name": "a", "below": [{"name": 5}]}, 7]}, (), problems)
+    assert tree.below[0].name == "a"
+    with pytest.raises(ConfigErrors) as raised:
+        problems.raise_if_any()
+    assert [error.path for error in raised.value.errors] == [("below", 0, "below", 0, "name"), ("below", 1)]
+
+
+class Versions(msgspec.Struct):
+    version: Literal["1.2", "1.3"] = "1.2"
+    number: Literal[1, 2] = 1
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ({"version": 1.3}, "version: 1.3 is a number: put quotes around it, '1.3'"),
+        ({"number": "1"}, "number: '1' is text: write 1 without quotes"),
+        ({"version": ["1.2"]}, "version: ['1.2'] is not one of 1.2, 1.3"),
+    ],
+    ids=["a number for text", "text for a number", "a list"],
+)
+def test_a_choice_of_the_wrong_type_is_told_apart(value: object, line: str) -> None:
+    problems = Problems()
+    decode_struct(Versions, value, (), problems)
+    with pytest.raises(ConfigErrors) as raised:
+        problems.raise_if_any()
+    assert str(raised.value) == line
 
 
 @pytest.mark.parametrize("value", ["sk-secret", ["sk-secret"], {"a": "sk-secret"}, 5])

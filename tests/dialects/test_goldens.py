@@ -1,4 +1,4 @@
-"""Corpus × provider dialect: what each provider must get for each request, and what is lost on the way.
+"""Corpus by provider dialect: what each provider must get for each request, and what is lost on the way.
 
 `tests/corpus/<dialect>/<case>.json` is one caller's request; `tests/golden/dialects/<dialect>/<case>.<target>.json`
 what a provider of each dialect gets. `TOLLWAY_UPDATE_GOLDENS=1` writes them anew; read the difference.
@@ -29,7 +29,13 @@ _TARGETS = {
     "gemini": "gemini-2.5-flash",
 }
 _PROVIDER = Provider(
-    name="golden", title="Golden", docs="", base_url=None, conversation={}, signer=Bearer(), default_max_output_tokens=8192
+    name="golden",
+    title="Golden",
+    docs="",
+    base_url=None,
+    conversation={},
+    signer=Bearer(),
+    default_max_output_tokens=8192,
 )
 
 _CASES = sorted(

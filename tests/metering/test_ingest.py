@@ -324,7 +324,7 @@ def test_sigkill_of_writer_and_ingester_keeps_every_appended_record_once(tmp_pat
         "spool = Spool(Path(sys.argv[1]), worker, max_file_bytes=40_000)\n"
         "for number in range(1_000_000):\n"
         "    spool.append(usage_record(number, seed=seed))\n"
-        "    print(number, flush=True)\n"
+        "    print(f'{number:0400}', flush=True)  # long, so that a full pipe holds the writer back\n"
     )
     ingest_script = (
         "import sys\n"

@@ -95,6 +95,7 @@ def test_a_response_that_is_refused_by_another_policy_still_counts_once():
     policy.end(exchange, record(exchange.usage))
     again = FakeExchange()
     policy.request(again)
+    policy.response(again, 200)
     assert again.response_headers_sent["x-token-remaining"] == ["800"]
 
 
@@ -105,8 +106,20 @@ def test_two_uses_of_the_policy_count_apart_and_a_new_snapshot_counts_on():
     for policy in (LlmTokenRateLimit(config, context), LlmTokenRateLimit(config, other)):
         exchange = FakeExchange()
         policy.request(exchange)
+        policy.response(exchange, 200)
         assert exchange.response_headers_sent["x-token-remaining"] == ["1000"]
         policy.end(exchange, record(usage_from_totals(100, 0)))
     exchange = FakeExchange()
-    LlmTokenRateLimit(Config(key_selector="one", limits=(Limit(total_tokens=2000),)), context).request(exchange)
+    policy = LlmTokenRateLimit(Config(key_selector="one", limits=(Limit(total_tokens=2000),)), context)
+    policy.request(exchange)
+    policy.response(exchange, 200)
     assert exchange.response_headers_sent["x-token-remaining"] == [str(2000 - 100 - 10 - 512)]
+
+
+def test_a_stream_that_ended_before_its_head_was_sent_shows_what_it_used():
+    policy = LlmTokenRateLimit(Config(key_selector="one", limits=(Limit(total_tokens=1000),)), policy_context())
+    exchange = FakeExchange(stream=True)
+    policy.request(exchange)
+    policy.end(exchange, record(usage_from_totals(100, 0)))
+    policy.response(exchange, 200)
+    assert exchange.response_headers_sent["x-token-remaining"] == ["900"]

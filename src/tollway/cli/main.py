@@ -11,15 +11,11 @@ import os
 import pkgutil
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import cast
 
 from tollway import __version__
 from tollway.cli import commands
-
-if TYPE_CHECKING:
-    Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - argparse has no public name for it
-else:
-    Subparsers = Any
+from tollway.cli.subparsers import Subparsers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

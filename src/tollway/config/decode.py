@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast
+from typing import Annotated, Any, Final, TypeVar, Union, cast
 
 import msgspec
 from msgspec import inspect as mi
@@ -183,7 +183,7 @@ class _Decoder:
         if not fitting:
             words = " or ".join(dict.fromkeys(_words(one) for one in alternatives))
             return self._note(path, f"{_quoted(kind, value)} is not {words}")
-        return self._converted(kind, value, path)
+        return self._converted(mi.UnionType(tuple(fitting)), value, path)
 
     def _literal(self, kind: mi.LiteralType, value: object, path: Path) -> object:
         if value in kind.values and not isinstance(value, bool):
@@ -191,6 +191,8 @@ class _Decoder:
         known = [str(one) for one in kind.values]
         if not isinstance(value, str) and str(value) in known:
             return self._note(path, f"{shown(value)} is a number: put quotes around it, {str(value)!r}")
+        if isinstance(value, str) and value in known:
+            return self._note(path, f"{shown(value)} is text: write {value} without quotes")
         hint = did_you_mean(value, known) if isinstance(value, str) else ""
         suggestion = f"; {hint}" if hint.startswith("did") else ""
         return self._note(path, f"{shown(value)} is not one of {', '.join(known)}{suggestion}")
@@ -290,18 +292,10 @@ def _fits(kind: mi.Type, value: object) -> bool:
             return isinstance(value, int) and not isinstance(value, bool)
         case mi.FloatType():
             return isinstance(value, int | float) and not isinstance(value, bool)
-        case mi.NoneType():
-            return value is None
-        case mi.AnyType():
-            return True
         case mi.LiteralType():
             return isinstance(value, str | int)
-        case mi.StrType():
+        case _:  # text, and what is written as text: times, decimal numbers, enumerations
             return isinstance(value, str)
-        case mi.CustomType() if kind.cls is SecretReferences:
-            return not isinstance(value, dict)
-        case _:  # text, and the kinds that are written as text or numbers
-            return not isinstance(value, dict | list) and value is not None
 
 
 def _words(kind: mi.Type) -> str:
@@ -310,8 +304,6 @@ def _words(kind: mi.Type) -> str:
             return _words(kind.type)
         case mi.LiteralType():
             return f"one of {', '.join(map(str, kind.values))}"
-        case mi.CustomType():
-            return f"a {getattr(kind.cls, 'shape', kind.cls.__name__)}"
         case _:
             return _WORDS.get(type(kind), "a value of the right type")
 
@@ -398,14 +390,6 @@ def _as_annotation(kind: mi.Type) -> Any:
             return kind.cls
         case mi.UnionType():
             return Union[tuple(map(_as_annotation, kind.types))]  # noqa: UP007 - the members are known at run time only
-        case mi.ListType():
-            return list[_as_annotation(kind.item_type)]
-        case mi.VarTupleType():
-            return tuple[_as_annotation(kind.item_type), ...]
-        case mi.DictType():
-            return dict[_as_annotation(kind.key_type), _as_annotation(kind.value_type)]
-        case mi.LiteralType():
-            return Literal[kind.values]
         case _:
             return _PLAIN.get(type(kind), Any)
 

@@ -14,6 +14,8 @@ from tollway.core.errors import BadRequest
 from tollway.core.json_value import JsonObject
 from tollway.dialects.field_names import field_name, tool_type, unset
 
+_MESSAGES: Final[dict[DialectName, str]] = {"openai-responses": "input", "gemini": "contents"}
+
 _EFFORT_BY_BUDGET: Final = ((2_048, "low"), (10_240, "medium"), (32_768, "high"))
 
 
@@ -25,6 +27,34 @@ def refuse_field(request: Conversation, field: str, why: str) -> NoReturn:
     """
     name = field_name(request.dialect, field)
     raise BadRequest(f"{name}: {why}", code="unsupported_parameter", param=name)
+
+
+def refuse_content(request: Conversation, why: str) -> NoReturn:
+    """Refuse a part of the messages that this provider's API cannot express.
+
+    Raises:
+        BadRequest: always; `param` is what the caller calls its messages.
+    """
+    place = messages_name(request.dialect)
+    raise BadRequest(f"{place}: {why}", code="unsupported_parameter", param=place)
+
+
+def messages_name(dialect: DialectName) -> str:
+    """Give what callers of a dialect call their messages."""
+    return _MESSAGES.get(dialect, "messages")
+
+
+def carried_modalities(request: Conversation, losses: Losses) -> None:
+    """Report wishes for more than text; refuse those for no text at all.
+
+    Raises:
+        BadRequest: the caller wants an answer without words.
+    """
+    wanted = {one.lower() for one in request.modalities}
+    if wanted and "text" not in wanted:
+        refuse_field(request, "modalities", "this provider answers in text only")
+    if wanted - {"text"}:
+        losses.drop(field_name(request.dialect, "modalities"))
 
 
 def carried_specific(request: Conversation, own: DialectName, losses: Losses) -> JsonObject:

@@ -67,7 +67,7 @@ class CutEvents:
         self._released = 0
         self._blind = False
 
-    def __bool__(self) -> bool:
+    def holds(self) -> bool:
         """True while part of an event is held."""
         return bool(self._held)
 

@@ -28,27 +28,23 @@ _MAX_CACHED: Final = 4096
 
 
 class PassedHeaders:
-    """Which of the provider's headers reach the caller; decided once a name."""
+    """Which of the provider's headers reach the caller; decided once for each set of names."""
 
     __slots__ = ("_known",)
 
     def __init__(self) -> None:
         """Start with nothing decided."""
-        self._known: dict[bytes, bool] = {}
+        self._known: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}
 
     def lines(self, headers: Mapping[bytes, bytes]) -> list[bytes]:
         """Give the lines that pass."""
-        known = self._known
-        lines: list[bytes] = []
-        for name, value in headers.items():
-            passes = known.get(name)
-            if passes is None:
-                passes = name in _PASS_EXACT or name.startswith(_PASS_PREFIXES)
-                if len(known) < _MAX_CACHED:
-                    known[name] = passes
-            if passes:
-                lines.append(b"%b: %b\r\n" % (name, value))
-        return lines
+        names = tuple(headers)
+        passing = self._known.get(names)
+        if passing is None:
+            passing = tuple(name for name in names if name in _PASS_EXACT or name.startswith(_PASS_PREFIXES))
+            if len(self._known) < _MAX_CACHED:
+                self._known[names] = passing
+        return [b"%b: %b\r\n" % (name, headers[name]) for name in passing]
 
 
 class RoutingHeaders:

@@ -27,7 +27,7 @@ class Call:
     """What every stage may read of one call. Also the `Scope` of expressions."""
 
     # Defaults live on the class: an exchange stores only what its call really sets.
-    correlation_id: str = ""
+    correlation_bytes: bytes = b""
     identity: Authentication | None = None
     members: dict[str, msgspec.Raw] = {}  # noqa: RUF012 - replaced whole, never changed
     requested_model: RequestedModel = RequestedModel("")
@@ -93,7 +93,7 @@ class Call:
     @property
     def version(self) -> str:
         """The protocol."""
-        return "HTTP/1.0" if self.request.http_1_0 else "HTTP/1.1"
+        return self.request.version
 
     @property
     def body(self) -> bytes:
@@ -231,13 +231,17 @@ class Call:
         """A fresh UUID."""
         return new_correlation_id().decode("ascii")
 
-    def correlate(self) -> bytes:
-        """Take the caller's correlation id, or mint one; return it as sent back."""
+    def correlate(self) -> None:
+        """Take the caller's correlation id, or mint one."""
         given = self.request.headers.get(b"x-correlation-id")
         if given is None or not 0 < len(given) <= _MAX_CORRELATION_BYTES or not given.isascii():
             given = new_correlation_id()
-        self.correlation_id = given.decode("ascii")
-        return given
+        self.correlation_bytes = given
+
+    @property
+    def correlation_id(self) -> str:
+        """The caller's correlation id, or the one minted for it."""
+        return self.correlation_bytes.decode("ascii")
 
 
 class _GenerationLimit(msgspec.Struct):

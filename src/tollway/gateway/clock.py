@@ -54,5 +54,12 @@ def _pairs(value: int, count: int) -> str:
 
 def new_correlation_id() -> bytes:
     """A random UUID (version 4) as text; the form the product we match mints."""
-    digits = b"%032x" % (random.getrandbits(128) & ~(0xF << 76) & ~(0x3 << 62) | (4 << 76) | (2 << 62))
-    return b"%b-%b-%b-%b-%b" % (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    bits = random.getrandbits(128)
+    return b"%08x-%04x-4%03x-%x%03x-%012x" % (
+        bits & 0xFFFFFFFF,
+        bits >> 32 & 0xFFFF,
+        bits >> 48 & 0xFFF,
+        8 | bits >> 60 & 3,  # the variant of RFC 9562
+        bits >> 62 & 0xFFF,
+        bits >> 80,
+    )

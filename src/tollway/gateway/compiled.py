@@ -11,7 +11,7 @@ from tollway.core.errors import BadRequest, MethodNotAllowed, NotFound, TollwayE
 from tollway.gateway.answer_headers import RoutingHeaders
 from tollway.gateway.chain import Chain
 from tollway.gateway.request import Request
-from tollway.gateway.route import DialectsByName, Plan, Planner
+from tollway.gateway.route import DialectsByName, Planner
 from tollway.gateway.target import Target
 from tollway.gateway.translate import ConversationTranslation, EmbeddingsTranslation, Translation
 from tollway.interfaces.dialect import (
@@ -21,6 +21,7 @@ from tollway.interfaces.dialect import (
     Operation,
 )
 from tollway.interfaces.dialect import Endpoint as EndpointShape
+from tollway.routing.plan import CallPlan
 from tollway.snapshot.document import LlmProxy
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Proxy:
         self.drain_bytes = document.drain_bytes
         self.model_list = planner.model_list()
 
-    def plan(self, exchange: "Exchange") -> Plan:
+    def plan(self, exchange: "Exchange") -> CallPlan:
         """Plan the attempts of one call."""
         return self.planner.plan(exchange)
 

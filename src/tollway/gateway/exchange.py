@@ -25,6 +25,7 @@ from tollway.core.errors import (
     UpstreamGarbled,
 )
 from tollway.core.ids import RequestedModel
+from tollway.expressions import Expression
 from tollway.gateway import answers, chain
 from tollway.gateway.attempt import Attempt
 from tollway.gateway.call import Call
@@ -33,11 +34,12 @@ from tollway.gateway.json_body import read_members
 from tollway.gateway.meter import NO_FACTS, attempt_record, refusal_record
 from tollway.gateway.relay import ArrayRelay, PolicyRelay, Relay
 from tollway.gateway.request import Request
-from tollway.gateway.route import Go, Plan
+from tollway.gateway.route import failure_of
 from tollway.gateway.translate import Translation
 from tollway.interfaces.dialect import AnswerFacts
 from tollway.interfaces.policy import ResponseEvent
 from tollway.interfaces.usage_record import Outcome, UsageRecord
+from tollway.routing.plan import CallPlan, Go
 
 if TYPE_CHECKING:
     from tollway.gateway.compiled import Endpoint
@@ -54,7 +56,7 @@ class Exchange(Call):
     losses: tuple[str, ...] = ()
     streamed_events: int = 0
     _attempt: Attempt | None = None
-    _plan: Plan | None = None
+    _plan: CallPlan | None = None
     _translation: Translation | None = None
     _waited: float = 0.0
     _head_sent: bool = False
@@ -129,7 +131,7 @@ class Exchange(Call):
             self._go(plan.first(self.clock.monotonic()))
         elif refusal.code == _BUDGET_EXHAUSTED:
             self._plan = plan = self.proxy.plan(self)
-            self._go(plan.divert_for_budget(self.clock.monotonic()) or refusal)
+            self._go(plan.divert("budget", self.clock.monotonic()) or refusal)
         else:
             self._refuse(refusal)
 
@@ -181,6 +183,7 @@ class Exchange(Call):
         if isinstance(step, TollwayError):
             self._refuse(step)
         elif step.delay_seconds > 0:
+            self._waited += step.delay_seconds
             asyncio.get_running_loop().call_later(step.delay_seconds, self._start, step)
         else:
             self._start(step)
@@ -189,18 +192,22 @@ class Exchange(Call):
         if self._over:
             return
         now = self.clock.monotonic()
-        attempt = Attempt(self, step.target, step.model, step.number, stream=self.stream, now=now)
-        attempt.key_index = step.key_index
+        target = self.proxy.targets[step.route_index]
+        attempt = Attempt(self, target, step.model, step.number, stream=self.stream, now=now)
+        if step.key_index:
+            attempt.key_index = step.key_index
         self._attempt = attempt
         try:
-            self._sign(step, attempt)
+            if target.key_expression is not None:
+                self._take_key(target.key_expression, attempt)
             self._translation = translation = self._endpoint.translation(self, attempt)
             body = translation.request_body()
         except TollwayError as error:
             self._refuse(error)
             return
         self.provider_dialect = translation.provider_dialect
-        self.losses = tuple(translation.losses.fields)
+        if translation.losses.fields:
+            self.losses = tuple(translation.losses.fields)
         if self.proxy.chain.upstream_steps:
             refusal = chain.run_upstream(self.proxy.chain.upstream_steps, self, attempt)
             if refusal is not None:
@@ -213,14 +220,13 @@ class Exchange(Call):
             return
         attempt.send(payload, self.clock.monotonic())
 
-    def _sign(self, step: Go, attempt: Attempt) -> None:
-        expression = step.target.key_expression
-        if expression is not None:
-            key = expression.text(self)
-            if not key:
-                msg = f"the request carries no key for route '{step.target.route.name}': {expression.source} is empty"
-                raise BadRequest(msg, code="missing_provider_key")
-            attempt.key_value = key
+    def _take_key(self, expression: Expression, attempt: Attempt) -> None:
+        """Take the provider key from the request, as the route says."""
+        key = expression.text(self)
+        if not key:
+            msg = f"the request carries no key for route '{attempt.route}': {expression.source} is empty"
+            raise BadRequest(msg, code="missing_provider_key")
+        attempt.key_value = key
 
     def answered(self, attempt: Attempt, body: bytes) -> None:
         """A whole answer came: deliver it, or see whether another attempt should be made."""
@@ -246,7 +252,7 @@ class Exchange(Call):
         self._waited += attempt.ended_at - attempt.started_at
         now = self.clock.monotonic()
         plan = self._plan
-        step = plan.after(attempt, error, now) if plan is not None and not self._over else None
+        step = plan.after(failure_of(attempt, error, now), now) if plan is not None and not self._over else None
         outcome: Outcome = "timeout" if error.status == 504 else "error"
         record = self._record(attempt, NO_FACTS, outcome=outcome, error=error, final=step is None)
         if step is None:
@@ -503,7 +509,7 @@ class Exchange(Call):
         return int((now - self.started_at - waited) * _MICRO)
 
     def _common_lines(self) -> list[bytes]:
-        lines = [self._worker.date_line, b"x-correlation-id: %b\r\n" % self.correlation_id.encode("ascii")]
+        lines = [b"%bx-correlation-id: %b\r\n" % (self._worker.date_line, self.correlation_bytes)]
         if self.set_lines:
             lines.extend(answers.header_line(name, value) for name, value in self.set_lines.items())
         if self.added_lines:

@@ -10,30 +10,29 @@ Rules of this file:
 """
 
 import asyncio
+import os
+import socket
+import struct
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 import httptools
 
-from tollway.core.errors import (
-    BadRequest,
-    BodyTooLarge,
-    CallerError,
-    HeadersTooLarge,
-    MethodNotAllowed,
-    RequestTimeout,
-    TollwayError,
-)
-from tollway.gateway.downstream import Downstream, DownstreamHandler
+from tollway.core.errors import BadRequest, CallerError, TollwayError
+from tollway.gateway.connection import ConnectionOwner
+from tollway.gateway.downstream import DownstreamHandler
+from tollway.gateway.refusals import body_too_large, connect_refused, headers_too_large, too_slow
 from tollway.gateway.request import Request
 from tollway.gateway.statuses import status_line
-from tollway.snapshot.document import Limits
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
 _CLOSE: Final = b"connection: close\r\n"
+_KEEP_ALIVE: Final = b"connection: keep-alive\r\n"
 _LINGER_SECONDS: Final = 2.0
+_TLS_LINGER_SECONDS: Final = 30.0
+_MAX_PIECES: Final = 1024
 
 # What the connection waits for; the sweep gives each its own patience.
 _IDLE: Final = 0
@@ -43,53 +42,32 @@ _ANSWER: Final = 3
 _LINGER: Final = 4
 
 
-class ConnectionOwner(Protocol):
-    """The worker, as a connection sees it."""
-
-    limits: Limits
-    draining: bool
-    now: float
-
-    def opened(self, connection: "Http1Connection") -> bool:
-        """Take a new connection; False when there are too many."""
-        ...
-
-    def closed(self, connection: "Http1Connection") -> None:
-        """Forget a connection."""
-        ...
-
-    def serve(self, request: Request, downstream: Downstream) -> DownstreamHandler | None:
-        """Begin to answer. None when the answer was sent already."""
-        ...
-
-    def refuse(self, error: TollwayError, request: Request | None, downstream: Downstream) -> None:
-        """Answer a request that could not be read."""
-        ...
-
-
 class Http1Connection(asyncio.Protocol):
     """One connection of one caller; also the `Downstream` of its current exchange."""
 
     __slots__ = (
+        "_begin_bytes",
         "_body",
         "_body_bytes",
         "_busy",
         "_chunked",
-        "_head_bytes",
         "_head_only",
-        "_head_size",
         "_headers_seen",
+        "_held",
         "_in_head",
         "_keep_alive",
         "_parser",
         "_queue",
+        "_read_bytes",
         "_reading",
         "_request",
+        "_stalled_bytes",
         "_stalled_since",
         "_state",
         "_target",
         "_transport",
         "_trouble",
+        "_waited_bytes",
         "_waits_continue",
         "address",
         "handler",
@@ -111,21 +89,26 @@ class Http1Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._request: Request | None = None
         self._target = b""
-        self._body: list[bytes] = []
-        self._body_bytes = 0
-        self._head_bytes = 0
-        self._head_only = False
-        self._head_size = 0
+        self._trouble: TollwayError | None = None
         self._headers_seen = 0
         self._in_head = False
+        self._body: list[bytes | bytearray] = []
+        self._body_bytes = 0
+        # How much was read: at once, of the read a request began in, and since then without a byte
+        # of a body. llhttp keeps an unfinished header of any size, so this is what bounds it.
+        self._read_bytes = 0
+        self._begin_bytes = 0
+        self._waited_bytes = 0
         self._queue: deque[Request | tuple[TollwayError, Request | None]] = deque()
         self._busy = False
+        self._held = False
         self._reading = True
         self._keep_alive = True
+        self._head_only = False
         self._chunked = False
-        self._trouble: TollwayError | None = None
         self._waits_continue = False
         self._stalled_since = 0.0
+        self._stalled_bytes = 0
         self._state = _IDLE
 
     # --- the transport's side
@@ -155,20 +138,22 @@ class Http1Connection(asyncio.Protocol):
         """Parse what came."""
         if self._state == _LINGER:
             return
-        if self._in_head or self._state == _IDLE:
-            self._head_bytes += len(data)
+        self._read_bytes = size = len(data)
+        self._waited_bytes += size
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # The request itself was delivered; whatever follows it is no HTTP/1.1 of ours.
-            self._keep_alive = False
+        except httptools.HttpParserUpgrade as upgrade:
+            # RFC 9110, section 7.8: a server may ignore an offer to upgrade; what follows is the next request.
+            rest = data[upgrade.args[0] :]
+            if rest:
+                self.data_received(rest)
             return
         except httptools.HttpParserError as error:
             if self._state != _LINGER:
-                self._queue_trouble(self._trouble or _malformed(error))
+                self._queue_trouble(_cause(error))
             return
-        if self._in_head and self._head_bytes > self.owner.limits.header_bytes:
-            self._queue_trouble(_headers_too_large(self.owner.limits))
+        if self._waited_bytes > self.owner.limits.header_bytes and (self._in_head or self._request is not None):
+            self._queue_trouble(headers_too_large(self.owner.limits))
 
     def eof_received(self) -> bool:
         """The caller sends no more.
@@ -182,6 +167,7 @@ class Http1Connection(asyncio.Protocol):
         """The caller reads slower than we write."""
         self.paused = True
         self._stalled_since = self.owner.now
+        self._stalled_bytes = self._unsent()
         if self.handler is not None:
             self.handler.client_paused()
 
@@ -189,7 +175,10 @@ class Http1Connection(asyncio.Protocol):
         """The caller caught up."""
         self.paused = False
         self._stalled_since = 0.0
-        if self.handler is not None:
+        if self._held:
+            self._held = False
+            self._proceed()
+        elif self.handler is not None:
             self.handler.client_resumed()
 
     # --- the parser's side
@@ -200,7 +189,8 @@ class Http1Connection(asyncio.Protocol):
         self._body = []
         self._body_bytes = 0
         self._headers_seen = 0
-        self._head_size = 0
+        self._begin_bytes = self._read_bytes
+        self._waited_bytes = 0
         self._in_head = True
         self._request = None
         self._trouble = None
@@ -220,8 +210,8 @@ class Http1Connection(asyncio.Protocol):
         if request is None:
             request = self._begin()
         self._headers_seen += 1
-        self._head_size += len(name) + len(value) + 4
-        error = request.add_header(name, value)
+        # RFC 9112, section 5.1: white space after a value is no part of it; llhttp leaves it there.
+        error = request.add_header(name, value.rstrip())
         if error is not None and self._trouble is None:
             self._trouble = error
 
@@ -229,14 +219,12 @@ class Http1Connection(asyncio.Protocol):
         """Check what llhttp leaves to us, before a byte of the body is taken."""
         request = self._request or self._begin()
         self._in_head = False
-        self._head_bytes = 0
-        headers = request.headers
-        if len(headers) != 0 and b"expect" in headers:
-            self._expectation(headers[b"expect"])
         trouble = self._trouble or self._head_trouble(request)
         if trouble is not None:
-            self._trouble = trouble
             raise trouble  # stops the parser: the body of a refused head is not taken
+        if b"expect" in request.headers:
+            self._expectation(request)
+        self._waited_bytes = 0
         if not self._busy:
             self._state = _BODY
 
@@ -244,18 +232,20 @@ class Http1Connection(asyncio.Protocol):
         """Take a piece of the body, within the limit."""
         self._body_bytes += len(body)
         if self._body_bytes > self.owner.limits.body_bytes:
-            self._trouble = _body_too_large(self.owner.limits)
-            raise self._trouble
-        self._body.append(body)
+            raise body_too_large(self.owner.limits)
+        self._waited_bytes = 0
+        pieces = self._body
+        pieces.append(body)
+        if len(pieces) > _MAX_PIECES:
+            _join_pieces(pieces)
 
     def on_message_complete(self) -> None:
         """The request is whole: answer it, or put it behind those before it."""
         request = self._request
         if request is None:
             return
-        body = self._body
-        if body:
-            request.body = body[0] if len(body) == 1 else b"".join(body)
+        if self._body:
+            request.body = b"".join(self._body)  # one piece is not copied
             self._body = []
         request.keep_alive = self._parser.should_keep_alive()
         self._request = None
@@ -277,54 +267,53 @@ class Http1Connection(asyncio.Protocol):
 
     def _head_trouble(self, request: Request) -> TollwayError | None:
         headers = request.headers
+        coding = headers.get(b"transfer-encoding")
         version = self._parser.get_http_version()
         if version != "1.1":
             if version != "1.0":
-                return CallerError(f"HTTP/{version} is not spoken here; use HTTP/1.1", status=505, code="http_version")
-            request.http_1_0 = True
+                return _version_refused(version)
+            request.version = "HTTP/1.0"
+            if coding is not None:
+                # RFC 9112, section 6.1: HTTP/1.0 knows no transfer codings, so its framing is faulty.
+                return BadRequest("HTTP/1.0 knows no Transfer-Encoding; use HTTP/1.1", param="transfer-encoding")
         elif b"host" not in headers:
             # RFC 9112, section 3.2: a server must refuse an HTTP/1.1 request that lacks Host.
             return BadRequest("the Host header is missing", param="host")
-        coding = headers.get(b"transfer-encoding")
         if coding is not None and coding.lower() != b"chunked":
             # RFC 9112, section 6.1: a transfer coding that is not understood gets 501.
             return CallerError("only the transfer coding 'chunked' is understood", status=501, code="transfer_coding")
         limits = self.owner.limits
         length = headers.get(b"content-length")
         if length is not None and int(length) > limits.body_bytes:
-            return _body_too_large(limits)
-        if self._headers_seen > limits.header_count or self._head_size + len(self._target) > limits.header_bytes:
-            return _headers_too_large(limits)
+            return body_too_large(limits)
+        if self._headers_seen > limits.header_count:
+            return headers_too_large(limits)
+        # The head is counted exactly only if all that was read could be too much.
+        if self._begin_bytes + self._waited_bytes > limits.header_bytes and request.head_bytes() > limits.header_bytes:
+            return headers_too_large(limits)
         if request.method == b"CONNECT":
-            return MethodNotAllowed("CONNECT is not served: this is a gateway, not a forward proxy")
+            return connect_refused()
         return None
 
-    def _expectation(self, value: bytes) -> None:
-        # RFC 9110, section 10.1.1: only 100-continue is defined; others get 417.
-        if value.lower() != b"100-continue":
-            self._trouble = CallerError("the only expectation met is 100-continue", status=417, code="expectation")
-        elif self._busy:
+    def _expectation(self, request: Request) -> None:
+        # RFC 9110, section 10.1.1: only 100-continue is defined; others get 417; HTTP/1.0 has none.
+        if request.headers[b"expect"].lower() != b"100-continue":
+            raise CallerError("the only expectation met is 100-continue", status=417, code="expectation")
+        if request.version == "HTTP/1.0":
+            return
+        if self._busy:
             self._waits_continue = True
-        elif self._transport is not None and self._trouble is None and self._head_trouble_free():
+        elif self._transport is not None:
             self._transport.write(_CONTINUE)
-
-    def _head_trouble_free(self) -> bool:
-        """Say whether the body is welcome: `100 Continue` before a refusal would ask for bytes in vain."""
-        request = self._request
-        return request is not None and self._head_trouble(request) is None
 
     # --- the order of requests
 
     def _enqueue(self, request: Request) -> None:
+        limit = self.owner.limits.pipelined_requests
+        if len(self._queue) >= limit:
+            raise BadRequest(f"more than {limit} requests were sent without waiting for an answer")
         self._queue.append(request)
-        if self._reading and self._transport is not None:
-            self._reading = False
-            self._transport.pause_reading()
-        if len(self._queue) > self.owner.limits.pipelined_requests:
-            self._queue.pop()
-            self._queue_trouble(
-                BadRequest(f"more than {self.owner.limits.pipelined_requests} requests were sent without waiting")
-            )
+        self._stop_reading()
 
     def _queue_trouble(self, error: TollwayError) -> None:
         """Answer the error after the requests before it, then close."""
@@ -332,44 +321,59 @@ class Http1Connection(asyncio.Protocol):
         self._in_head = False
         if self._busy:
             self._queue.append((error, request))
-            if self._reading and self._transport is not None:
-                self._reading = False
-                self._transport.pause_reading()
-            self._state = _ANSWER
+            self._stop_reading()
         else:
             self._answer_trouble(error, request)
+
+    def _stop_reading(self) -> None:
+        if self._reading and self._transport is not None:
+            self._reading = False
+            self._transport.pause_reading()
 
     def _answer(self, request: Request) -> None:
         self._busy = True
         self._state = _ANSWER
         self._keep_alive = request.keep_alive and not self.owner.draining
-        self._chunked = not request.http_1_0
+        self._chunked = request.version != "HTTP/1.0"
         self._head_only = request.method == b"HEAD"
-        self.handler = self.owner.serve(request, self)
-        if not self._busy:
-            self.handler = None
+        self.handler = _NOBODY
+        handler = self.owner.serve(request, self)
+        if self.handler is _NOBODY:  # else the answer is sent already
+            self.handler = handler
 
     def _answer_trouble(self, error: TollwayError, request: Request | None) -> None:
         self._busy = True
+        self._state = _ANSWER
         self._keep_alive = False
+        self._chunked = True
+        self._head_only = request is not None and request.method == b"HEAD"
         self.owner.refuse(error, request, self)
 
     def _next(self) -> None:
         """The current exchange is over: go on with the next request, or wait, or close."""
-        self._busy = False
         self.handler = None
+        if self._transport is None:
+            self._busy = False
+        elif not self._keep_alive or (self.owner.draining and not self._queue):
+            self._busy = False
+            self._linger()
+        elif self.paused:
+            # A caller that reads no answers gets no more of them: they would pile up here.
+            self._held = True
+            self._stop_reading()
+        else:
+            self._proceed()
+
+    def _proceed(self) -> None:
         transport = self._transport
         if transport is None:
-            return
-        if not self._keep_alive or (self.owner.draining and not self._queue):
-            self._linger()
             return
         self.since = self.owner.now
         if self._queue:
             # Not from within the parser's or the exchange's own call: a long queue must not nest.
             asyncio.get_running_loop().call_soon(self._answer_queued)
-            self._busy = True
             return
+        self._busy = False
         self._state = _HEAD if self._in_head else (_BODY if self._request is not None else _IDLE)
         if self._waits_continue:
             self._waits_continue = False
@@ -394,6 +398,7 @@ class Http1Connection(asyncio.Protocol):
         """
         self._state = _LINGER
         self.since = self.owner.now
+        self._queue.clear()
         transport = self._transport
         if transport is None:
             return
@@ -416,6 +421,8 @@ class Http1Connection(asyncio.Protocol):
         parts = [status_line(status), *lines]
         if not self._keep_alive:
             parts.append(_CLOSE)
+        elif not self._chunked:
+            parts.append(_KEEP_ALIVE)
         if status >= 200 and status != 204 and status != 304:
             parts.append(b"content-length: %d\r\n\r\n" % len(body))
             if not self._head_only:
@@ -458,54 +465,114 @@ class Http1Connection(asyncio.Protocol):
         """Reset the connection."""
         self.handler = None
         self._busy = False
-        if self._transport is not None:
-            self._transport.abort()
+        transport = self._transport
+        if transport is None:
+            return
+        if not self._chunked:
+            _reset_on_close(transport)
+        transport.abort()
 
     # --- the worker's side
 
     def sweep(self, now: float) -> None:
         """Close or refuse a connection that keeps us waiting for longer than its limits allow."""
-        limits = self.owner.limits
-        waited = now - self.since
-        state = self._state
         transport = self._transport
         if transport is None:
             return
-        if self._stalled_since and now - self._stalled_since > limits.write_stall_seconds:
-            transport.abort()
-        elif state == _IDLE:
+        state = self._state
+        if self._stalled_since or state == _LINGER:
+            self._check_stall(transport, now)
+            return
+        limits = self.owner.limits
+        waited = now - self.since
+        if state == _IDLE:
             if waited > limits.idle_seconds:
-                transport.close()
+                self._close_idle(transport)
         elif state == _HEAD:
             if waited > limits.header_seconds:
-                self._too_slow("headers", limits.header_seconds)
-        elif state == _BODY:
-            if waited > limits.body_seconds:
-                self._too_slow("body", limits.body_seconds)
-        elif state == _LINGER and waited > _LINGER_SECONDS:
-            transport.abort()
+                self._queue_trouble(too_slow("headers", limits.header_seconds))
+        elif state == _BODY and waited > limits.body_seconds:
+            self._queue_trouble(too_slow("body", limits.body_seconds))
 
     def drain(self) -> None:
         """Stop taking requests: close now if nothing is under way, else after the current answer."""
-        if not self._busy and self._state in (_IDLE, _HEAD) and self._transport is not None and not self._in_head:
+        if not self._busy and self._state == _IDLE and self._transport is not None:
             self._transport.close()
 
-    def _too_slow(self, what: str, seconds: float) -> None:
-        self._queue_trouble(RequestTimeout(f"the request's {what} did not arrive within {seconds:g} s"))
+    def _check_stall(self, transport: asyncio.Transport, now: float) -> None:
+        """Give up a caller that reads nothing, and one that is closed to but does not go."""
+        unsent = transport.get_write_buffer_size()
+        if not self._stalled_since or unsent < self._stalled_bytes:
+            self._stalled_since = now
+        self._stalled_bytes = unsent
+        if self._state == _LINGER and not unsent:
+            # TLS cannot close one side only, and tells nothing of what its own layer has still to send.
+            patience = _LINGER_SECONDS if transport.can_write_eof() else _TLS_LINGER_SECONDS
+            if now - self.since > patience:
+                transport.abort()
+            return
+        self.since = now
+        if now - self._stalled_since > self.owner.limits.write_stall_seconds:
+            transport.abort()
+
+    def _close_idle(self, transport: asyncio.Transport) -> None:
+        if transport.get_write_buffer_size():
+            transport.abort()  # it never read its last answer, and closing would wait for that
+        else:
+            transport.close()
+
+    def _unsent(self) -> int:
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
 
-def _malformed(error: httptools.HttpParserError) -> TollwayError:
+class _Nobody:
+    """Hears what happens while an exchange is being made; it looks at `paused` itself."""
+
+    def client_left(self) -> None:
+        """Nothing is under way yet."""
+
+    def client_paused(self) -> None:
+        """Nothing is read yet."""
+
+    def client_resumed(self) -> None:
+        """Nothing is read yet."""
+
+
+_NOBODY: Final = _Nobody()
+
+
+def _join_pieces(pieces: list[bytes | bytearray]) -> None:
+    """Make one of many: a body sent byte by byte must not cost fifty times its size."""
+    whole = pieces[0] if isinstance(pieces[0], bytearray) else bytearray(pieces[0])
+    whole += b"".join(pieces[1:])
+    pieces[:] = [whole]
+
+
+def _cause(error: httptools.HttpParserError) -> TollwayError:
+    """Say what was wrong. What is not the request's fault is raised on, to be seen as the defect it is."""
     cause = error.__context__
     if isinstance(cause, TollwayError):
         return cause
-    return BadRequest(f"the request is not well-formed HTTP/1.1: {error}")
+    if isinstance(error, httptools.HttpParserCallbackError) and cause is not None:
+        raise cause
+    reason = str(error)
+    if "PRI" in reason:
+        return _version_refused("2 without TLS")
+    if "version" in reason:
+        return _version_refused("of this version")
+    return BadRequest(f"the request is not well-formed HTTP/1.1: {reason}")
 
 
-def _headers_too_large(limits: Limits) -> HeadersTooLarge:
-    return HeadersTooLarge(
-        f"the request's headers exceed {limits.header_bytes} bytes or {limits.header_count} lines; send fewer or shorter ones"
-    )
+def _version_refused(version: str) -> CallerError:
+    return CallerError(f"HTTP/{version} is not spoken here; use HTTP/1.1", status=505, code="http_version")
 
 
-def _body_too_large(limits: Limits) -> BodyTooLarge:
-    return BodyTooLarge(f"the request's body exceeds {limits.body_bytes} bytes; send less at once")
+def _reset_on_close(transport: asyncio.Transport) -> None:
+    """Close with a TCP reset: the end of the connection would be a clean end of a body without chunks."""
+    connection = cast("socket.socket | None", transport.get_extra_info("socket"))
+    if connection is None or connection.fileno() < 0:
+        return
+    # The option belongs to the open file description, so a duplicate sets it, whichever class of
+    # socket the event loop shows.
+    with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
+        duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -34,13 +34,13 @@ class Request:
         "body",
         "client_address",
         "headers",
-        "http_1_0",
         "keep_alive",
         "method",
         "path",
         "query",
         "scheme",
         "target",
+        "version",
     )
 
     def __init__(self, method: bytes, target: bytes, client_address: str) -> None:
@@ -57,7 +57,7 @@ class Request:
         self.body: bytes = b""
         self.client_address = client_address
         self.keep_alive = True
-        self.http_1_0 = False
+        self.version = "HTTP/1.1"
         self.scheme = "http"
 
     def add_header(self, name: bytes, value: bytes) -> CallerError | None:
@@ -73,17 +73,21 @@ class Request:
         headers[key] += b", " + value
         return None
 
+    def head_bytes(self) -> int:
+        """How large the head is, without its request line's other words."""
+        return len(self.target) + sum(len(name) + len(value) + 4 for name, value in self.headers.items())
+
 
 def _origin_form(target: bytes, method: bytes) -> bytes:
     """Take path and query out of an absolute address; the authority is not used for anything.
 
     RFC 9112, section 3.2.2: a server must accept the absolute form.
     """
-    if target == b"*" and method == b"OPTIONS":
+    if method == b"CONNECT" or (target == b"*" and method == b"OPTIONS"):
         return b"/"
     for scheme in (b"http://", b"https://"):
         if target[: len(scheme)].lower() == scheme:
-            slash = target.find(b"/", len(scheme))
-            return target[slash:] if slash >= 0 else b"/"
+            authority, question, query = target[len(scheme) :].partition(b"?")
+            return b"/" + authority.partition(b"/")[2] + question + query
     msg = "the request target is neither a path nor an absolute address"
     raise BadRequest(msg)

@@ -33,6 +33,7 @@ class Target:
         "active",
         "clock",
         "coarse_clock",
+        "forwards",
         "key_expression",
         "pool",
         "provider",
@@ -59,6 +60,8 @@ class Target:
         self.key_expression: Expression | None = (
             compile_expression(route.key_expression) if route.key_expression else None
         )
+        self.forwards: tuple[bytes, ...] = tuple(sorted(name.encode() for name in provider.forward_headers))
+        """Request headers of the caller that may pass."""
         url = urlsplit(route.base_url)
         self._host = url.netloc.rpartition("@")[2]
         self._path_prefix = url.path.rstrip("/")
@@ -112,8 +115,9 @@ class Target:
             self._heads[key] = head
         key_lines = self._key_lines[attempt.key_index] if self._key_lines else self._signed(attempt, head, body, now_us)
         extra = attempt.extra_headers
-        lines = b"".join(header_line(name, value) for name, value in extra.items()) if extra else b""
+        lines = b""
         if extra:
+            lines = b"".join(header_line(name, value) for name, value in extra.items())
             head = _without(head, extra)
         return b"".join((head, key_lines, forwarded, lines, b"content-length: %d\r\n\r\n" % len(body), body))
 

@@ -109,9 +109,10 @@ class ConversationTranslation:
         request = self._request
         attempt = self._attempt
         if request is None:
-            members = self._call.members.copy()
+            members = self._call.members
             self._outbound.rewrite_model(members, attempt.target_model)
             if self._call.stream:
+                members = members.copy()  # what is added here is not the caller's: another attempt starts afresh
                 self._hide_usage = self._outbound.ask_for_usage(members)
             return write_members(members)
         self._request = request = msgspec.structs.replace(request, model=attempt.target_model)
@@ -209,7 +210,7 @@ class EmbeddingsTranslation:
         request = self._request
         attempt = self._attempt
         if request is None:
-            members = self._call.members.copy()
+            members = self._call.members
             self._outbound.rewrite_model(members, attempt.target_model)
             return write_members(members)
         self._request = request = msgspec.structs.replace(request, model=attempt.target_model)
@@ -290,11 +291,14 @@ def _read_error(
 
 def forwarded_lines(call: "Call", attempt: "Attempt") -> bytes:
     """Write the headers that go to the provider with this call: the caller's that may pass, then what policies set."""
+    forwards = attempt.target.forwards
+    if not forwards and call.upstream_set is None and call.upstream_added is None:
+        return b""
     lines: list[bytes] = []
-    for name in attempt.target.provider.forward_headers:
-        raw = call.raw_header(name.encode())
+    for name in forwards:
+        raw = call.raw_header(name)
         if raw is not None:
-            lines.append(b"%b: %b\r\n" % (name.encode(), raw))
+            lines.append(b"%b: %b\r\n" % (name, raw))
     if call.upstream_set:
         for name, value in call.upstream_set.items():
             attempt.set_header(name, value)

@@ -141,13 +141,15 @@ class _Rule:
 class _Held:
     """What one call holds until its usage is known."""
 
-    __slots__ = ("rules", "settled", "states", "windows")
+    __slots__ = ("exposed", "rules", "states", "used", "windows")
 
     def __init__(self, rules: tuple[_Rule, ...], windows: list[Window], states: tuple[WindowState, ...]) -> None:
         self.rules = rules
         self.windows = windows
         self.states = states
-        self.settled = False
+        self.used: Sequence[int] | None = None
+        """Units used in each window once the call was settled."""
+        self.exposed = False
 
 
 class LlmTokenRateLimit(Policy[Config]):
@@ -214,45 +216,43 @@ class LlmTokenRateLimit(Policy[Config]):
             refused_by = admission.refused_by
             return self._refuse(rules[refused_by], states[refused_by], now_us)
         exchange.note(self._note, _Held(rules, windows, states))
-        if self._exposes:
-            _expose(exchange, rules, states, [state.used for state in states], now_us)
         return None
 
     def response(self, exchange: PolicyExchange, status: int) -> Refusal:
-        """Settle by the provider's usage, where the answer is whole."""
+        """Settle by the provider's usage, where it is known by now, and tell the caller what is left."""
         del status
-        usage = exchange.usage
-        if usage is None:
-            return None
         held = exchange.recall(self._note)
-        if not isinstance(held, _Held) or held.settled:
-            return None
-        now_us = exchange.now_us
-        used = self._settle_by(held, usage, now_us)
-        if self._exposes:
-            _expose(exchange, held.rules, held.states, used, now_us)
+        if isinstance(held, _Held):
+            usage = exchange.usage
+            if usage is not None and held.used is None:
+                self._settle_by(held, usage, exchange.now_us)
+            if self._exposes:
+                _expose(exchange, held)
         return None
 
     def end(self, exchange: PolicyExchange, record: UsageRecord) -> None:
-        """Settle what is still reserved."""
+        """Settle what is still reserved. The head of an error goes out after this, so it is told here."""
         held = exchange.recall(self._note)
-        if not isinstance(held, _Held) or held.settled:
+        if not isinstance(held, _Held):
             return
-        usage = record.usage
-        if usage.source == "none" and record.outcome == "ok" and record.operation not in _USE_NO_TOKENS:
-            held.settled = True  # it answered and nobody counted: what was reserved is the best there is
-            return
-        self._settle_by(held, usage, exchange.now_us)
+        if held.used is None:
+            usage = record.usage
+            if usage.source == "none" and record.outcome == "ok" and record.operation not in _USE_NO_TOKENS:
+                # It answered and nobody counted: what was reserved is the best there is.
+                held.used = [state.used for state in held.states]
+            else:
+                self._settle_by(held, usage, exchange.now_us)
+        if self._exposes and not held.exposed:
+            _expose(exchange, held)
 
-    def _settle_by(self, held: _Held, usage: Usage, now_us: int) -> tuple[int, ...]:
-        held.settled = True
+    def _settle_by(self, held: _Held, usage: Usage, now_us: int) -> None:
         prompt = min(usage.input_tokens, _MOST_TOKENS)
         completion = min(usage.output_tokens, _MOST_TOKENS)
         counts = (prompt + completion, prompt, completion)
-        return self._settle(
+        held.used = self._settle(
             [
                 (window.key, state.start_us, counts[rule.kind] - window.reserve)
-                for rule, window, state in zip(held.rules, held.windows, held.states, strict=True)
+                for rule, window, state in zip(held.rules, held.windows, held.states, strict=False)
             ],
             now_us,
         )
@@ -355,21 +355,21 @@ def _selector(source: str) -> Callable[[PolicyExchange], bytes]:
     return select
 
 
-def _expose(
-    exchange: PolicyExchange, rules: Sequence[_Rule], states: Sequence[WindowState], used: Sequence[int], now_us: int
-) -> None:
+def _expose(exchange: PolicyExchange, held: _Held) -> None:
     """Tell the caller about the limit with the fewest tokens left."""
+    held.exposed = True
+    states = held.states
+    used = held.used
     tightest = 0
-    remaining = states[0].limit - used[0]
-    for index in range(1, len(used)):
-        left = states[index].limit - used[index]
+    remaining = states[0].limit - (states[0].used if used is None else used[0])
+    for index in range(1, len(states)):
+        left = states[index].limit - (states[index].used if used is None else used[index])
         if left < remaining:
             remaining = left
             tightest = index
     state = states[tightest]
-    reset_us = state.start_us + state.length_us - now_us
     send = exchange.set_response_header
-    for name, value in _headers(rules[tightest], remaining, reset_us):
+    for name, value in _headers(held.rules[tightest], remaining, state.start_us + state.length_us - exchange.now_us):
         send(name, value)
 
 

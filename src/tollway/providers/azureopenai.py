@@ -28,6 +28,7 @@ PROVIDER: Final = Provider(
     sim_path="/azureopenai",
     unsupported=frozenset(
         {
+            "extra_content",  # Google's addition to messages; this service refuses unknown members
             "top_k",  # "Unrecognized request argument supplied: top_k"
             "safety_identifier",  # not in the dated API's reference, which refuses unknown fields
         }

@@ -26,6 +26,7 @@ PROVIDER: Final = Provider(
             "allowed_tools",
             "custom_tools",
             "developer",  # model templates know system, user, assistant and tool
+            "extra_content",
             "logit_bias",
             "metadata",
             "modalities",

@@ -18,6 +18,7 @@ PROVIDER: Final = Provider(
     sim_path="/openai/v1",
     unsupported=frozenset(
         {
+            "extra_content",  # Google's addition to messages; this service refuses unknown members
             "top_k",  # "Unrecognized request argument supplied: top_k"
         }
     ),

@@ -26,6 +26,7 @@ PROVIDER: Final = Provider(
             "allowed_tools",
             "custom_tools",
             "developer",
+        "extra_content",
             "metadata",
             "modalities",
             "prompt_cache_key",

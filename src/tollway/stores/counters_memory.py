@@ -26,19 +26,21 @@ class MemoryCounters:
 
     def admit(self, windows: Sequence[Window], now_us: int) -> Admission:
         """Reserve in all windows, or in none."""
-        found = [self._live(window, now_us) for window in windows]
+        rows = self._rows
+        found: list[tuple[int, int]] = []
         refused_by = -1
-        for index, (window, (_, used)) in enumerate(zip(windows, found, strict=True)):
-            if used >= window.limit:
-                refused_by = index
-                break
+        for window in windows:
+            live = self._live(window, now_us)
+            if live[1] >= window.limit and refused_by < 0:
+                refused_by = len(found)
+            found.append(live)
         states: list[WindowState] = []
-        for window, (start_us, before) in zip(windows, found, strict=True):
-            used = before
+        for index, window in enumerate(windows):
+            start_us, used = found[index]
             if refused_by < 0:
                 used += window.reserve
-                self._created += window.key not in self._rows
-                self._rows[window.key] = (start_us, used, window.length_us)
+                self._created += window.key not in rows
+                rows[window.key] = (start_us, used, window.length_us)
             states.append(WindowState(start_us, used, window.limit, window.length_us))
         if self._created >= _SWEEP_AFTER:
             self._sweep(now_us)

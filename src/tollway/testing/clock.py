@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from tollway.core.ids import ulid
+
 START_WALL_US: Final = 1_767_225_600_000_000
 """2026-01-01T00:00:00Z, the wall time at which a frozen clock starts unless told."""
 
@@ -20,13 +22,11 @@ class FrozenClock:
         *,
         wall_us: int = START_WALL_US,
         monotonic_seconds: float = 1000.0,
-        id_prefix: str = "id",
     ) -> None:
         self._wall_us = wall_us
         self._start_us = wall_us
         self._start_monotonic = monotonic_seconds
         self._skew_us = 0
-        self._id_prefix = id_prefix
         self._ids = 0
 
     def monotonic(self) -> float:
@@ -38,9 +38,9 @@ class FrozenClock:
         return self._wall_us + self._skew_us
 
     def new_id(self) -> str:
-        """The next id: `id-000001`, then `id-000002`."""
+        """The next ULID, of this clock's time and a counter instead of chance: they sort as they were made."""
         self._ids += 1
-        return f"{self._id_prefix}-{self._ids:06d}"
+        return ulid(self.wall_us() // 1000, self._ids)
 
     def advance(self, seconds: float) -> None:
         """Let time pass on both clocks.

@@ -52,6 +52,7 @@ class ScriptedUpstream:
         self._receive_buffer_bytes = receive_buffer_bytes
         self._rules: list[Rule] = list(script.rules) if script is not None else []
         self._used: dict[int, int] = {}
+        self._arrivals: dict[int, Signal] = {}
         self._lock = threading.Lock()
         self._server = HttpServer(self._connect)
         self._thread: InThread | None = None
@@ -99,12 +100,21 @@ class ScriptedUpstream:
         with self._lock:
             self._rules.insert(sum(1 for known in self._rules if _is_queue(known)), rule)
 
+    def arrival(self, count: int) -> Signal:
+        """Set once the heads of `count` requests have arrived."""
+        with self._lock:
+            signal = self._arrivals.setdefault(count, Signal())
+            if len(self.requests) >= count:
+                signal.set()
+        return signal
+
     def forget(self) -> None:
         """Drop all rules and records."""
         with self._lock:
             self._rules.clear()
             self._used.clear()
             self.requests.clear()
+            self._arrivals.clear()
 
     def answer_for(self, request: Request) -> Answer:
         """The answer that the script has for a request; counts as given."""
@@ -122,6 +132,9 @@ class ScriptedUpstream:
             number = len(self.requests) + 1
             recorded = Recorded(number=number, request=request, head_at=time.monotonic())
             self.requests.append(recorded)
+            arrived = self._arrivals.get(number)
+        if arrived is not None:
+            arrived.set()
         return recorded
 
     async def start(self) -> None:
@@ -206,6 +219,7 @@ class _ScriptedConnection(Connection):
         self._records: list[Recorded] = []
         self._playing: asyncio.Task[None] | None = None
         self._drop_on_next: Literal["close", "reset"] | None = None
+        self._held = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -215,13 +229,17 @@ class _ScriptedConnection(Connection):
             case "answer":
                 pass
             case "hold":
-                self.transport.pause_reading()
+                # Soon, not now: the loop starts to read only after this call.
+                self._held = True
+                asyncio.get_running_loop().call_soon(self._read_no_more)
             case "close":
                 self.abort()
             case "reset":
                 self.reset()
 
     def data_received(self, data: bytes) -> None:
+        if self._held:
+            return
         if self._drop_on_next is not None:
             self._own_end(reset=self._drop_on_next == "reset")
             return
@@ -248,6 +266,10 @@ class _ScriptedConnection(Connection):
                 recorded.client_left.set()
         if self._playing is not None:
             self._playing.cancel()
+
+    def _read_no_more(self) -> None:
+        if self.transport is not None and not self.lost:
+            self.transport.pause_reading()
 
     def _read_on(self) -> None:
         if self.transport is not None and not self.lost:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,6 +94,11 @@ def judge() -> Callable[[str, object], list[str]]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     how = ("sdk", "spec", "or") if importlib.util.find_spec("jsonschema") else ("sdk",)
+    with warnings.catch_warnings():
+        # It leaves its files to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        for name in how[1:]:
+            module.spec(name)
     return lambda kind, body: module.check(kind, body, how=how)
 
 

@@ -3,13 +3,11 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tollway.cli.main import Subparsers
+from tollway.cli.subparsers import Subparsers
 
 
-def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     """Add the command."""
     parser = subparsers.add_parser(
         "check",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tollway.cli.main import Subparsers
+    from tollway.cli.subparsers import Subparsers
 
 
 def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:

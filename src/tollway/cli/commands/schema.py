@@ -2,13 +2,11 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tollway.cli.main import Subparsers
+from tollway.cli.subparsers import Subparsers
 
 
-def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     """Add the command."""
     return subparsers.add_parser(
         "schema",

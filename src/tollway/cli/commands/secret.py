@@ -5,15 +5,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tollway.cli.subparsers import Subparsers
+
 if TYPE_CHECKING:
-    from tollway.cli.main import Subparsers
     from tollway.config.vault import Vault
     from tollway.interfaces.secrets import Secret
 
 _DATA_DIR = Path("tollway-data")
 
 
-def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     """Add the command."""
     parser = subparsers.add_parser(
         "secret",
@@ -21,7 +22,7 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
         description="Keep secrets in the local vault, where configurations find them as ${vault:NAME}.",
     )
     parser.add_argument(
-        "--data-dir",
+        "--data",
         type=Path,
         default=_DATA_DIR,
         metavar="DIR",
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         if arguments.action == "hash":
             return _hash()
-        return _act(arguments, _vault(arguments.data_dir))
+        return _act(arguments, _vault(arguments.data))
     except (VaultError, OSError) as error:
         print(f"tollway secret: {error}", file=sys.stderr)
         return 1

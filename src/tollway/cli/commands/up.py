@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tollway.cli.main import Subparsers
+    from tollway.cli.subparsers import Subparsers
     from tollway.cli.quickstart import Quickstart
 
 _TITLES = {"openai": "OpenAI", "gemini": "Google Gemini", "anthropic": "Anthropic"}

@@ -21,7 +21,7 @@ from tollway.stores.ledger_sqlite import LEDGER_FILE, SqliteLedger
 from tollway.wire.spool_format import QUARANTINE_DIRECTORY, SPOOL_DIRECTORY
 
 if TYPE_CHECKING:
-    from tollway.cli.main import Subparsers
+    from tollway.cli.subparsers import Subparsers
 
 _DEFAULT_TABLES: Final[tuple[Dimension, ...]] = ("business-group", "client", "model")
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -49,7 +49,7 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
         help="show what was used, and by whom",
         description=(
             "Show calls, tokens and latencies from the ledger, after ingesting what is still in the spool. Without "
-            "--by: one table each by business group, client application and model. Ranges are taken in whole hours, UTC."
+            "--by: one table each by business group, client application and model. Ranges are whole hours, UTC."
         ),
     )
     parser.add_argument("--data", type=Path, default=Path("tollway-data"), metavar="DIR", help="the data directory")
@@ -157,7 +157,9 @@ def _hour(hour: int) -> str:
 
 def _print(arguments: argparse.Namespace, asked: Range, rollups: Sequence[Rollup]) -> None:
     by: list[Dimension] | None = arguments.by
-    tables = [tuple(dict.fromkeys(by))] if by else [(dimension,) for dimension in _DEFAULT_TABLES]
+    tables: list[tuple[Dimension, ...]] = (
+        [tuple(dict.fromkeys(by))] if by else [(dimension,) for dimension in _DEFAULT_TABLES]
+    )
     if arguments.json:
         _print_json(asked, rollups, tables)
     elif arguments.csv:

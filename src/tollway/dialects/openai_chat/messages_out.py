@@ -11,6 +11,8 @@ Rules of this file:
 
 from collections.abc import Iterable
 
+import msgspec
+
 from tollway.core.conversation import (
     Audio,
     Conversation,
@@ -27,7 +29,7 @@ from tollway.core.conversation import (
     ToolResult,
 )
 from tollway.core.json_value import Json, JsonObject
-from tollway.dialects.carrying import refuse_field
+from tollway.dialects.carrying import messages_name, refuse_content
 from tollway.dialects.field_names import field_name
 from tollway.dialects.openai_chat.content import (
     NAME,
@@ -43,12 +45,13 @@ from tollway.dialects.openai_chat.tools import LEGACY, tool_call_object
 class MessageWriter:
     """Writes one request's messages."""
 
-    def __init__(self, request: Conversation, losses: Losses, *, developer_role: bool) -> None:
-        """Prepare. `developer_role`: the provider knows it; else it is written as `system`."""
+    def __init__(self, request: Conversation, losses: Losses, lacks: frozenset[str]) -> None:
+        """Prepare. `lacks`: what the provider refuses (see `request_out`)."""
         self._request = request
         self._losses = losses
         self._own = request.dialect == NAME
-        self._developer = "developer" if developer_role else "system"
+        self._developer = "system" if "developer" in lacks else "developer"
+        self._signs = "extra_content" not in lacks
         self._out: list[JsonObject] = []
         self._media: list[JsonObject] = []
 
@@ -87,7 +90,7 @@ class MessageWriter:
         self._out.append(written)
 
     def _drop_rest(self, rest: Iterable[str]) -> None:
-        place = {"openai-responses": "input", "gemini": "contents"}.get(self._request.dialect, "messages")
+        place = messages_name(self._request.dialect)
         for name in rest:
             self._losses.drop(f"{place}.{name}")
 
@@ -106,7 +109,7 @@ class MessageWriter:
                 return self._extended({"type": "text", "text": part.text}, part.cache, part.rest)
             case Image():
                 if part.file_id is not None:
-                    refuse_field(self._request, "messages", "a picture by file id cannot be sent to this provider")
+                    refuse_content(self._request, "a picture by file id cannot be sent to this provider")
                 return self._extended({"type": "image_url", "image_url": image_object(part)}, part.cache, part.rest)
             case Audio():
                 sound: JsonObject = {"data": part.data, "format": part.format}
@@ -131,11 +134,9 @@ class MessageWriter:
             words = f"{part.filename}:\n{part.plain}" if part.filename else part.plain
             return self._extended({"type": "text", "text": words}, part.cache, {})
         if not self._own and part.file_id is not None:
-            refuse_field(self._request, "messages", "a document by file id cannot be sent to this provider")
+            refuse_content(self._request, "a document by file id cannot be sent to this provider")
         if not self._own and part.url is not None:
-            refuse_field(
-                self._request, "messages", "a document by address cannot be sent to this provider; send its content"
-            )
+            refuse_content(self._request, "a document by address cannot be sent to this provider; send its content")
         return self._extended({"type": "file", "file": file_object(part)}, part.cache, part.rest)
 
     def _extended(self, written: JsonObject, cache: JsonObject | None, rest: JsonObject) -> JsonObject:
@@ -177,7 +178,7 @@ class MessageWriter:
         if refusals:
             written["refusal"] = "".join(refusals)
         signature = next((part.signature for part in said if isinstance(part, Text) and part.signature), None)
-        if signature is not None:
+        if signature is not None and self._may_sign():
             written["extra_content"] = extra_content(signature)
         if any(LEGACY in call.rest for call in calls):
             written["function_call"] = {"name": calls[0].name, "arguments": calls[0].arguments or "{}"}
@@ -188,7 +189,14 @@ class MessageWriter:
     def _call(self, call: ToolCall) -> JsonObject:
         if call.cache is not None and not self._own:
             self._losses.drop("cache_control")
+        if call.signature is not None and not self._may_sign():
+            call = msgspec.structs.replace(call, signature=None)
         return tool_call_object(call) | (call.rest if self._own else {})
+
+    def _may_sign(self) -> bool:
+        if not self._signs:
+            self._losses.drop(field_name(self._request.dialect, "thinking"))
+        return self._signs
 
     # --- tool results
 

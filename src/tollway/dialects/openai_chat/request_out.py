@@ -1,7 +1,8 @@
 """Writes a neutral conversation as a Chat request for one provider.
 
 Words of `Provider.unsupported` beyond field names: `developer` (the role; written as `system`),
-`custom_tools` (rewritten as functions), `allowed_tools` (the tools are narrowed instead).
+`custom_tools` (rewritten as functions), `allowed_tools` (the tools are narrowed instead),
+`extra_content` (Gemini's signatures are left out).
 """
 
 from typing import Final
@@ -10,12 +11,18 @@ import msgspec
 
 from tollway.core.conversation import Conversation, Losses, OutputFormat, ToolChoice
 from tollway.core.json_value import JsonObject
-from tollway.dialects.carrying import carried_specific, carried_tools, effort_for_budget, refuse_field
+from tollway.dialects.carrying import (
+    carried_modalities,
+    carried_specific,
+    carried_tools,
+    effort_for_budget,
+    refuse_field,
+)
 from tollway.dialects.custom_tools import custom_tool_names, without_custom_tools
 from tollway.dialects.field_names import field_name
 from tollway.dialects.openai_chat.content import NAME
 from tollway.dialects.openai_chat.messages_out import MessageWriter
-from tollway.dialects.openai_chat.tools import tool_choice_value, tool_object
+from tollway.dialects.openai_chat.tools import tool_choice_value, tool_object, uses_legacy_functions
 from tollway.interfaces.provider import Provider
 
 _AS_THEY_ARE: Final = (
@@ -69,7 +76,7 @@ def render_request(request: Conversation, provider: Provider, losses: Losses) ->
     specific = carried_specific(request, NAME, losses)
     if "custom_tools" in lacks:
         request = without_custom_tools(request)
-    body["messages"] = MessageWriter(request, losses, developer_role="developer" not in lacks).write()
+    body["messages"] = MessageWriter(request, losses, lacks).write()
     _tools(body, request, provider, losses)
     _sampling(body, request, provider, losses)
     _output(body, request)
@@ -109,6 +116,11 @@ def _tools(body: JsonObject, request: Conversation, provider: Provider, losses: 
     own = request.dialect == NAME
     if not own and any(tool.cache is not None for tool in tools):
         losses.drop("cache_control")
+    if own and uses_legacy_functions(request):
+        body["functions"] = [tool_object(tool, own=True)["function"] for tool in tools]
+        if choice is not None:
+            body["function_call"] = {"name": choice.names[0]} if choice.mode == "named" else choice.mode
+        return
     body["tools"] = [tool.builtin.value if tool.builtin else tool_object(tool, own=own) for tool in tools]
     if choice is not None:
         body["tool_choice"] = tool_choice_value(choice, custom_tool_names(request))
@@ -121,9 +133,8 @@ def _sampling(body: JsonObject, request: Conversation, provider: Provider, losse
         value: object = getattr(request, name)
         if value is not None:
             body[name] = value
-    maximum = request.max_output_tokens or provider.default_max_output_tokens
-    if maximum is not None:
-        body[provider.max_tokens_field or "max_tokens"] = maximum
+    if request.max_output_tokens is not None:
+        body[provider.max_tokens_field or "max_tokens"] = request.max_output_tokens
     if request.stop:
         body["stop"] = list(request.stop)
     if request.count is not None:
@@ -131,8 +142,8 @@ def _sampling(body: JsonObject, request: Conversation, provider: Provider, losse
     if request.modalities:
         if request.dialect == NAME:
             body["modalities"] = list(request.modalities)
-        elif any(one.lower() != "text" for one in request.modalities):
-            losses.drop(field_name(request.dialect, "modalities"))
+        else:
+            carried_modalities(request, losses)
 
 
 def _output(body: JsonObject, request: Conversation) -> None:

@@ -6,9 +6,55 @@ Rules of this file:
   total is prompt + completion + reasoning exactly, reasoning stood beside.
 """
 
+import msgspec
+
 from tollway.core.json_value import JsonObject
-from tollway.core.usage import Usage, usage_from_totals
+from tollway.core.usage import NO_USAGE, Usage, usage_from_totals
 from tollway.dialects.caller_fields import as_count, as_object
+
+
+class _InputDetails(msgspec.Struct):
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    audio_tokens: int = 0
+    image_tokens: int = 0
+
+
+class _OutputDetails(msgspec.Struct):
+    reasoning_tokens: int = 0
+    audio_tokens: int = 0
+    image_tokens: int = 0
+
+
+class PlainUsage(msgspec.Struct):
+    """A `usage` object as OpenAI itself writes it, for answers that pass through and must cost little.
+
+    One that is not so (a null count, a count at the top) does not decode, and is read by `parse_usage`.
+    """
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: _InputDetails | None = None
+    completion_tokens_details: _OutputDetails | None = None
+    prompt_cache_hit_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def counted(self) -> Usage:
+        """Count it."""
+        inputs, outputs = self.prompt_tokens_details, self.completion_tokens_details
+        cached = (inputs.cached_tokens if inputs else 0) or self.prompt_cache_hit_tokens
+        reasoning = outputs.reasoning_tokens if outputs else 0
+        fresh, text = self.prompt_tokens - cached, self.completion_tokens - reasoning
+        if (
+            min(fresh, text, cached, reasoning) < 0
+            or self.total_tokens != self.prompt_tokens + self.completion_tokens
+            or self.reasoning_tokens
+            or (inputs and (inputs.cache_write_tokens or inputs.audio_tokens or inputs.image_tokens))
+            or (outputs and (outputs.audio_tokens or outputs.image_tokens))
+        ):
+            return parse_usage(msgspec.to_builtins(self)) or NO_USAGE
+        return Usage(input_fresh=fresh, cache_read=cached, output_text=text, reasoning=reasoning)
 
 
 def parse_usage(value: JsonObject) -> Usage | None:

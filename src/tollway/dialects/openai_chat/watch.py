@@ -1,8 +1,10 @@
 """Finds usage and the served model in Chat answers that pass through unread.
 
 Rules of this file:
-- A chunk is looked into only when it holds a usage that is not null, an error, or `[DONE]`; the one
-  before such a chunk is kept too, for the finish reason.
+- Most bytes that come end with a chunk whose finish reason is null. Nothing that matters can stand
+  before such a chunk, so one search from the end is all they cost.
+- Of the others, a chunk is looked into only when it holds a usage that is not null, an error, or
+  `[DONE]`; the one before it is kept too, for the finish reason.
 - Only `[DONE]` ends a stream that passes through.
 """
 
@@ -15,7 +17,7 @@ import msgspec
 from tollway.core.json_value import Json, JsonObject
 from tollway.core.usage import Usage
 from tollway.dialects.caller_fields import as_object
-from tollway.dialects.openai_chat.usage import parse_usage
+from tollway.dialects.openai_chat.usage import PlainUsage, parse_usage
 from tollway.dialects.passthrough import BOUNDARIES, CutEvents, data_in, events_in
 from tollway.interfaces.dialect import AnswerFacts
 
@@ -24,19 +26,37 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _Answer(msgspec.Struct):
+class _Members(msgspec.Struct):
     """The few members the meter wants; the decoder skips the rest without building it."""
 
     id: str | None = None
     model: str | None = None
-    usage: JsonObject | None = None
     choices: list[_Choice] | None = None
     service_tier: str | None = None
     error: Json = None
     x_groq: JsonObject | None = None
 
 
-_DECODER: Final = msgspec.json.Decoder(_Answer)
+class _Plain(_Members):
+    usage: PlainUsage | None = None
+
+    def counted(self) -> Usage | None:
+        if self.usage is not None:
+            return self.usage.counted()
+        return None if self.x_groq is None else parse_usage(as_object(self.x_groq.get("usage")))
+
+
+class _Loose(_Members):
+    usage: JsonObject | None = None
+
+    def counted(self) -> Usage | None:
+        return parse_usage(self.usage or as_object(self.x_groq and self.x_groq.get("usage")))
+
+
+_Answer = _Plain | _Loose
+
+_PLAIN: Final = msgspec.json.Decoder(_Plain)
+_LOOSE: Final = msgspec.json.Decoder(_Loose)
 
 
 def facts(body: bytes) -> AnswerFacts:
@@ -47,7 +67,13 @@ def facts(body: bytes) -> AnswerFacts:
 
 def _decode(data: bytes) -> _Answer | None:
     try:
-        return _DECODER.decode(data)
+        return _PLAIN.decode(data)
+    except msgspec.ValidationError:
+        pass
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    try:
+        return _LOOSE.decode(data)
     except (msgspec.DecodeError, RecursionError):
         return None
 
@@ -56,8 +82,7 @@ def _facts(answers: Iterable[_Answer]) -> AnswerFacts:
     usage: Usage | None = None
     model = identity = finish = tier = ""
     for answer in answers:
-        reported = answer.usage or as_object(answer.x_groq and answer.x_groq.get("usage"))
-        usage = parse_usage(reported) or usage if reported else usage
+        usage = answer.counted() or usage
         model = answer.model or model
         identity = answer.id or identity
         tier = answer.service_tier or tier
@@ -69,12 +94,13 @@ def _facts(answers: Iterable[_Answer]) -> AnswerFacts:
 class ChatStreamWatch:
     """Scans one stream."""
 
-    __slots__ = ("_cut", "_ended", "_failed", "_hide", "_kept", "_last")
+    __slots__ = ("_cut", "_ended", "_failed", "_hide", "_joining", "_kept", "_last")
 
     def __init__(self, *, hide_usage: bool) -> None:
         """`hide_usage`: keep the chunk that holds nothing but usage from the caller."""
         self._hide = hide_usage
         self._cut = CutEvents(hides=hide_usage)
+        self._joining = False
         self._last = b""
         self._kept: deque[bytes] = deque(maxlen=6)
         self._ended = False
@@ -92,8 +118,16 @@ class ChatStreamWatch:
 
     def feed(self, data: bytes) -> bytes:
         """See the next bytes; return what the caller may have of them."""
-        if self._cut or not data.endswith(BOUNDARIES):
+        if self._joining or not data.endswith(BOUNDARIES):
             return self._feed_cut(data)
+        found = data.rfind(b'"finish_reason"')
+        if (
+            found >= 0
+            and data.startswith((b":null", b": null"), found + 15)
+            and data.find(b"\n", found) >= len(data) - 3
+        ):
+            self._last = data
+            return data
         if b'"usage"' in data or b"[DONE]" in data or b'"error"' in data or b"event: error" in data:
             return self._look(data)
         self._last = data
@@ -107,6 +141,7 @@ class ChatStreamWatch:
 
     def _feed_cut(self, data: bytes) -> bytes:
         joined = self._cut.add(data)
+        self._joining = self._cut.holds()
         if joined.seen:
             self._look(joined.seen)
         if not self._hide:

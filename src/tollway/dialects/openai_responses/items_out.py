@@ -24,7 +24,7 @@ from tollway.core.conversation import (
     ToolResult,
 )
 from tollway.core.json_value import Json, JsonObject
-from tollway.dialects.carrying import refuse_field
+from tollway.dialects.carrying import messages_name, refuse_content
 from tollway.dialects.data_url import data_url
 from tollway.dialects.field_names import field_name
 from tollway.dialects.openai_responses.tools import NAME
@@ -39,6 +39,12 @@ class ItemWriter:
         self._losses = losses
         self._own = request.dialect == NAME
         self._out: list[JsonObject] = []
+        self._custom_calls = {
+            part.id
+            for message in request.messages
+            for part in message.parts
+            if isinstance(part, ToolCall) and part.custom
+        }
 
     def write(self, messages: Iterable[Message]) -> list[JsonObject]:
         """Write them all."""
@@ -75,7 +81,8 @@ class ItemWriter:
             self._losses.drop("tool_result.is_error")
         if result.cache is not None:
             self._losses.drop("cache_control")
-        kind = "custom_tool_call_output" if result.custom else "function_call_output"
+        custom = result.custom or result.call_id in self._custom_calls
+        kind = "custom_tool_call_output" if custom else "function_call_output"
         output = self._content(list(result.parts))
         item: JsonObject = {"type": kind, "call_id": result.call_id, "output": "" if output is None else output}
         self._out.append(self._extended(item, message.id, message.rest))
@@ -83,7 +90,7 @@ class ItemWriter:
     def _extended(self, item: JsonObject, identity: str | None, rest: JsonObject) -> JsonObject:
         if not self._own:
             for name in rest:
-                self._losses.drop(f"messages.{name}")
+                self._losses.drop(f"{messages_name(self._request.dialect)}.{name}")
             return item
         return item | ({} if identity is None else {"id": identity}) | rest
 
@@ -124,7 +131,7 @@ class ItemWriter:
         written: JsonObject = {"type": "input_image", "detail": part.detail or "auto"}
         if part.file_id is not None:
             if not self._own:
-                refuse_field(self._request, "messages", "a picture by file id cannot be sent to this provider")
+                refuse_content(self._request, "a picture by file id cannot be sent to this provider")
             written["file_id"] = part.file_id
         else:
             inline = data_url(part.media_type or "image/png", part.data or "")
@@ -138,7 +145,7 @@ class ItemWriter:
         written: JsonObject = {"type": "input_file"}
         if part.file_id is not None:
             if not self._own and self._request.dialect != "openai-chat":  # the same file store
-                refuse_field(self._request, "messages", "a document by file id cannot be sent to this provider")
+                refuse_content(self._request, "a document by file id cannot be sent to this provider")
             written["file_id"] = part.file_id
         elif part.url is not None:
             written["file_url"] = part.url

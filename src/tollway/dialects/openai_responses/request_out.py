@@ -7,6 +7,7 @@ import msgspec
 from tollway.core.conversation import Conversation, Losses, Message, Text
 from tollway.core.json_value import JsonObject
 from tollway.dialects.carrying import (
+    carried_modalities,
     carried_specific,
     carried_tools,
     drop_set_fields,
@@ -115,8 +116,7 @@ def _tools(body: JsonObject, request: Conversation, losses: Losses) -> None:
 def _penalties(body: JsonObject, request: Conversation, losses: Losses, *, own: bool) -> None:
     if not own:
         drop_set_fields(request, _PENALTIES, losses)
-        if any(one.lower() != "text" for one in request.modalities):
-            losses.drop(field_name(request.dialect, "modalities"))
+        carried_modalities(request, losses)
         return
     for name in _PENALTIES:
         value: object = getattr(request, name)

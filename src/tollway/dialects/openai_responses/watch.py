@@ -3,6 +3,8 @@
 Rules of this file:
 - Only the events of a response's life (`response.created`, `.completed`, `.incomplete`, `.failed`)
   hold a `response`; nothing but them and errors is looked into.
+- Most bytes that come end with a delta. No end can stand before one, so one search from the end is
+  all they cost, once the response was created.
 """
 
 from typing import Final
@@ -61,11 +63,13 @@ def _facts(response: _Response, before: AnswerFacts) -> AnswerFacts:
 class ResponsesStreamWatch:
     """Scans one stream. This API always says its usage, so there is nothing to hide."""
 
-    __slots__ = ("_cut", "_ended", "_facts", "_failed")
+    __slots__ = ("_begun", "_cut", "_ended", "_facts", "_failed", "_joining")
 
     def __init__(self) -> None:
         """Start before the first byte."""
         self._cut = CutEvents(hides=False)
+        self._joining = False
+        self._begun = False
         self._facts = AnswerFacts()
         self._ended = False
         self._failed = False
@@ -82,11 +86,16 @@ class ResponsesStreamWatch:
 
     def feed(self, data: bytes) -> bytes:
         """See the next bytes; the caller may have all of them."""
-        if self._cut or not data.endswith(BOUNDARIES):
+        if self._joining or not data.endswith(BOUNDARIES):
             seen = self._cut.add(data).seen
+            self._joining = self._cut.holds()
             if seen:
                 self._look(seen)
-        elif b'"response"' in data or b'"error"' in data:
+            return data
+        found = data.rfind(b"event: response.")
+        if found >= 0 and self._begun and data.startswith(b".delta", data.find(b"\n", found) - 6):
+            return data
+        if b'"response"' in data or b'"error"' in data:
             self._look(data)
         return data
 
@@ -107,4 +116,5 @@ class ResponsesStreamWatch:
             if event.type in _ENDS:
                 self._ended = True
             if event.response is not None:
+                self._begun = True
                 self._facts = _facts(event.response, self._facts)
