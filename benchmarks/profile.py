@@ -99,7 +99,12 @@ def stage_of(place: str) -> str:
 def parse_perf(text: str) -> list[Share]:
     """The lines of a `perf report --stdio`."""
     found = [_PERF_LINE.match(line) for line in text.splitlines() if not line.startswith("#")]
-    return [Share(name=match[2], percent=float(match[1])) for match in found if match is not None]
+    return [Share(name=_one_spaced(match[2]), percent=float(match[1])) for match in found if match is not None]
+
+
+def _one_spaced(columns: str) -> str:
+    """Columns of a perf report as one name: their padding, and columns with nothing in them, left out."""
+    return " ".join(word for word in columns.split() if word != "-")
 
 
 def table(title: str, shares: Sequence[Share], cpu_us: float, unit: str) -> str:
@@ -212,7 +217,7 @@ def main() -> int:
     """Profile one load and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__)
     _ = parser.add_argument("--load", choices=list(LOADS), default="json")
-    _ = parser.add_argument("--seconds", type=float, default=15.0)
+    _ = parser.add_argument("--seconds", type=float, default=20.0)
     options = parser.parse_args()
     load = LOADS[options.load]
     with TemporaryDirectory(prefix="tollway-profile-") as name:

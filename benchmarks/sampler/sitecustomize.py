@@ -34,22 +34,30 @@ class Sampler:
         self._counts: dict[tuple[CodeType, ...], int] = {}
         self._entries: dict[CodeType, frozenset[int]] = {}
         self._samples = 0
+        self._writing = False
 
     def start(self) -> None:
         """Begin to count."""
         signal.signal(signal.SIGPROF, self._take)
         signal.setitimer(signal.ITIMER_PROF, INTERVAL_SECONDS, INTERVAL_SECONDS)
-        atexit.register(self.write)
+        atexit.register(self._end)
 
     def write(self) -> None:
         """Write what was counted so far, whole or not at all."""
         stacks = [
             {"stack": [f"{code.co_filename}:{code.co_qualname}" for code in stack], "count": count}
-            for stack, count in self._counts.items()
+            for stack, count in self._counts.copy().items()  # the handler may add to it meanwhile
         ]
+        self._writing = True
         unfinished = self._path.with_suffix(".part")
         unfinished.write_text(json.dumps(stacks))
         unfinished.replace(self._path)
+        self._writing = False
+
+    def _end(self) -> None:
+        # The interpreter gives up its handlers before it is gone; a signal would then kill it.
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        self.write()
 
     def _take(self, _number: int, frame: FrameType | None) -> None:
         while frame is not None and self._has_just_begun(frame):
@@ -61,7 +69,7 @@ class Sampler:
         key = tuple(stack)
         self._counts[key] = self._counts.get(key, 0) + 1
         self._samples += 1
-        if self._samples % SAMPLES_A_FILE == 0:
+        if self._samples % SAMPLES_A_FILE == 0 and not self._writing:
             self.write()
 
     def _has_just_begun(self, frame: FrameType) -> bool:

@@ -231,7 +231,7 @@ def _endpoint_of(body: Any) -> str:
         return "responses"
     if "candidates" in body:
         return "generate"
-    if kind == "message" or kind == "message_start":
+    if kind in {"message", "message_start"}:
         return "messages"
     if "choices" in body:
         return "chat"

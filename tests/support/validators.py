@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,11 @@ def _validators() -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    if "spec" in _ways():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # it leaves closing its files to the collector
+            module.spec("spec")
+            module.spec("or")
     return module
 
 

@@ -78,6 +78,12 @@ def test_a_cut_answer_with_a_length_announces_the_whole_length():
     assert cut_after(reply(body=b"0123456789"), 4).content_length == 10
 
 
+def test_a_compressed_body_is_sent_after_the_pauses_and_before_the_cut():
+    acts = compressed(Answer(acts=[Send(b"a"), Pause(1), Send(b"b"), Cut()])).acts
+    assert [type(act) for act in acts] == [Pause, Send, Cut]
+    assert gzip.decompress(acts[1].data) == b"ab"
+
+
 def test_compression_keeps_the_body_and_says_what_it_is():
     answer = compressed(reply(body=b"hello " * 20))
     assert gzip.decompress(answer.body) == b"hello " * 20

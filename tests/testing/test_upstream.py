@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import subprocess
 import sys
+import time
 
 import msgspec
 import pytest
@@ -191,25 +192,38 @@ class TestFraming:
 
 
 class TestStalls:
-    def test_before_the_head(self, up, connect):
-        up.on(msgspec.structs.replace(reply(body=b"late"), before=[Pause(0.15)]))
+    @pytest.mark.parametrize(
+        ("answer", "seen"),
+        [
+            (Answer(before=[Hang()]), b""),
+            (sse([Hang()]), b"\r\n\r\n"),
+            (sse([EVENTS[0], Hang(), EVENTS[1]]), EVENTS[0] + b"\r\n"),
+            (Answer(acts=[Send(b"12"), Hang()], content_length=9), b"12"),
+        ],
+        ids=["before the head", "before the first byte", "in mid-stream", "in mid-body"],
+    )
+    def test_nothing_more_comes(self, up, connect, answer, seen):
+        up.on(answer)
         client = connect(up.port).request()
+        if seen:
+            client.until(seen)
         assert client.silent(0.05)
-        client.until(b"late")
 
-    def test_between_head_and_first_byte(self, up, connect):
-        up.on(sse([Pause(0.15), EVENTS[0]]))
-        client = connect(up.port).request()
-        client.until(b"\r\n\r\n")
-        assert client.silent(0.05)
-        client.until(EVENTS[0])
-
-    def test_in_mid_stream(self, up, connect):
-        up.on(sse(EVENTS, pause=0.1))
-        client = connect(up.port).request()
-        client.until(EVENTS[0] + b"\r\n")
-        assert client.silent(0.03)
-        client.until(b"0\r\n\r\n")
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            msgspec.structs.replace(reply(body=b"late"), before=[Pause(0.1)]),
+            sse([Pause(0.1), b"late"]),
+            sse([b"early", b"late"], pause=0.1),
+        ],
+        ids=["before the head", "before the first byte", "between two events"],
+    )
+    def test_a_pause_is_kept(self, up, connect, answer):
+        up.on(answer)
+        started = time.monotonic()
+        connect(up.port).request().until(b"late")
+        # A lower bound cannot fail on a busy machine.
+        assert time.monotonic() - started >= 0.1
 
     @pytest.mark.parametrize("greeting", ["answer", "hold"])
     def test_a_half_open_upstream_accepts_and_never_answers(self, up, connect, greeting):

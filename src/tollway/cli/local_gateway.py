@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tollway.cli.supervisor import Supervisor
+from tollway.cli.supervisor import StartRefused, Supervisor
 from tollway.config.problems import ConfigErrors
 from tollway.gateway.clock import SystemClock
 from tollway.gateway.log import Log
@@ -39,12 +39,17 @@ class LocalGateway:
 
     async def _run(self, on_ready: Callable[[list[str]], None]) -> None:
         supervisor = Supervisor(self._snapshot, reload=self._reload, changed=self._changed, log=self._log)
+        refused: StartRefused | None = None
         async with asyncio.TaskGroup() as group:
             announcing = group.create_task(_announce(supervisor, on_ready))
             try:
                 await supervisor.run()
+            except StartRefused as error:
+                refused = error  # out of the group it would come wrapped in an exception group
             finally:
                 announcing.cancel()
+        if refused is not None:
+            raise refused
 
     def _read(self) -> Snapshot:
         # The stamp is taken first: what changes while it is read counts as changed afterwards.

@@ -34,7 +34,7 @@ from tollway.cli.metering_service import MeteringService
 from tollway.cli.sockets import AddressTaken, reserve
 from tollway.gateway.log import Log
 from tollway.gateway.metrics import merge
-from tollway.snapshot.codec import encode
+from tollway.snapshot.codec import content_version, encode
 from tollway.snapshot.document import Listener, Snapshot
 
 _RESTART_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
@@ -91,6 +91,7 @@ class Supervisor:
         self._log = log
         self._slots: list[WorkerSlot] = []
         self._holds: dict[tuple[str, int], socket.socket] = {}
+        self._chosen: dict[tuple[str, str], int] = {}
         self._stopping = asyncio.Event()
         self._reload_now = asyncio.Event()
         self._token = 0
@@ -250,6 +251,7 @@ class Supervisor:
             )
             return
         self.snapshot = snapshot
+        self._release()
         await self._resize(snapshot.workers)
         self._log.info("serving a changed configuration", version=snapshot.version[:12])
 
@@ -274,12 +276,23 @@ class Supervisor:
         """
         listeners: list[Listener] = []
         for listener in snapshot.listeners:
-            port = listener.port
+            port = listener.port or self._chosen.get((listener.name, listener.host), 0)
             if (listener.host, port) not in self._holds:
                 hold, port = reserve(listener)
                 self._holds[listener.host, port] = hold
+            if listener.port == 0:
+                self._chosen[listener.name, listener.host] = port
             listeners.append(msgspec.structs.replace(listener, port=port))
-        return msgspec.structs.replace(snapshot, listeners=tuple(listeners))
+        if tuple(listeners) == snapshot.listeners:
+            return snapshot
+        reserved = msgspec.structs.replace(snapshot, listeners=tuple(listeners))
+        return msgspec.structs.replace(reserved, version=content_version(reserved))
+
+    def _release(self) -> None:
+        """Let go of addresses that no listener has any more."""
+        wanted = {(listener.host, listener.port) for listener in self.snapshot.listeners}
+        for address in [address for address in self._holds if address not in wanted]:
+            self._holds.pop(address).close()
 
     # --- ends
 

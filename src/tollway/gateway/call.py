@@ -37,6 +37,7 @@ class Call:
     refused_by: str = ""
     set_lines: dict[str, str] | None = None
     added_lines: list[tuple[str, str]] | None = None
+    ready_lines: dict[str, bytes] | None = None
     upstream_set: dict[str, str] | None = None
     upstream_added: list[tuple[str, str]] | None = None
     response_fields: Mapping[str, str] = {}  # noqa: RUF012 - replaced whole, never changed
@@ -199,6 +200,12 @@ class Call:
         if self.added_lines is None:
             self.added_lines = []
         self.added_lines.append((name, value))
+
+    def set_response_lines(self, key: str, lines: bytes) -> None:
+        """Send ready-made header lines, in place of those of the same `key`."""
+        if self.ready_lines is None:
+            self.ready_lines = {}
+        self.ready_lines[key] = lines
 
     def response_header(self, name: str, /) -> str | None:
         """One header of the answer."""

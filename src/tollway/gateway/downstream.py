@@ -1,10 +1,10 @@
-"""The caller's side of an exchange, whichever protocol carries it.
+r"""The caller's side of an exchange, whichever protocol carries it.
 
-Header lines are given ready-made (`b"name: value\\r\\n"`): HTTP/1.1 joins them, HTTP/2 splits them.
+Header lines are given ready-made (`b"name: value\r\n"`): HTTP/1.1 joins them, HTTP/2 splits them.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Downstream(Protocol):
@@ -50,3 +50,20 @@ class DownstreamHandler(Protocol):
     def client_resumed(self) -> None:
         """The caller reads again."""
         ...
+
+
+class _Nobody:
+    """Hears what happens while an exchange is being made; the exchange looks at `paused` itself."""
+
+    def client_left(self) -> None:
+        """Nothing is under way yet."""
+
+    def client_paused(self) -> None:
+        """Nothing is read yet."""
+
+    def client_resumed(self) -> None:
+        """Nothing is read yet."""
+
+
+NOBODY: Final[DownstreamHandler] = _Nobody()
+"""Stands for the exchange between the call that makes it and its return."""

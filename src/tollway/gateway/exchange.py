@@ -510,6 +510,8 @@ class Exchange(Call):
 
     def _common_lines(self) -> list[bytes]:
         lines = [b"%bx-correlation-id: %b\r\n" % (self._worker.date_line, self.correlation_bytes)]
+        if self.ready_lines:
+            lines.extend(self.ready_lines.values())
         if self.set_lines:
             lines.extend(answers.header_line(name, value) for name, value in self.set_lines.items())
         if self.added_lines:

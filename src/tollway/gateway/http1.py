@@ -10,9 +10,6 @@ Rules of this file:
 """
 
 import asyncio
-import os
-import socket
-import struct
 from collections import deque
 from collections.abc import Sequence
 from typing import Final, cast
@@ -20,9 +17,10 @@ from typing import Final, cast
 import httptools
 
 from tollway.core.errors import BadRequest, CallerError, TollwayError
-from tollway.gateway.connection import ConnectionOwner
-from tollway.gateway.downstream import DownstreamHandler
-from tollway.gateway.refusals import body_too_large, connect_refused, headers_too_large, too_slow
+from tollway.gateway.connection import ConnectionOwner, Stall, reset_on_close
+from tollway.gateway.downstream import NOBODY, DownstreamHandler
+from tollway.gateway.http1_head import head_trouble, parser_trouble
+from tollway.gateway.refusals import body_too_large, headers_too_large, too_slow
 from tollway.gateway.request import Request
 from tollway.gateway.statuses import status_line
 
@@ -52,7 +50,7 @@ class Http1Connection(asyncio.Protocol):
         "_busy",
         "_chunked",
         "_head_only",
-        "_headers_seen",
+        "_headers_repeated",
         "_held",
         "_in_head",
         "_keep_alive",
@@ -61,8 +59,7 @@ class Http1Connection(asyncio.Protocol):
         "_read_bytes",
         "_reading",
         "_request",
-        "_stalled_bytes",
-        "_stalled_since",
+        "_stall",
         "_state",
         "_target",
         "_transport",
@@ -90,7 +87,7 @@ class Http1Connection(asyncio.Protocol):
         self._request: Request | None = None
         self._target = b""
         self._trouble: TollwayError | None = None
-        self._headers_seen = 0
+        self._headers_repeated = 0
         self._in_head = False
         self._body: list[bytes | bytearray] = []
         self._body_bytes = 0
@@ -107,8 +104,7 @@ class Http1Connection(asyncio.Protocol):
         self._head_only = False
         self._chunked = False
         self._waits_continue = False
-        self._stalled_since = 0.0
-        self._stalled_bytes = 0
+        self._stall = Stall()
         self._state = _IDLE
 
     # --- the transport's side
@@ -116,7 +112,7 @@ class Http1Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, or close at once when there are too many connections."""
         self._transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
+        peer = cast("tuple[object, ...] | str | None", transport.get_extra_info("peername"))
         self.address = str(peer[0]) if isinstance(peer, tuple) else ""
         if transport.get_extra_info("sslcontext") is not None:
             self.scheme = "https"
@@ -141,16 +137,13 @@ class Http1Connection(asyncio.Protocol):
         self._read_bytes = size = len(data)
         self._waited_bytes += size
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # RFC 9110, section 7.8: a server may ignore an offer to upgrade; what follows is the next request.
-            rest = data[upgrade.args[0] :]
-            if rest:
-                self.data_received(rest)
-            return
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                self._ignore_upgrades(memoryview(data)[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             if self._state != _LINGER:
-                self._queue_trouble(_cause(error))
+                self._queue_trouble(parser_trouble(error))
             return
         if self._waited_bytes > self.owner.limits.header_bytes and (self._in_head or self._request is not None):
             self._queue_trouble(headers_too_large(self.owner.limits))
@@ -166,15 +159,14 @@ class Http1Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The caller reads slower than we write."""
         self.paused = True
-        self._stalled_since = self.owner.now
-        self._stalled_bytes = self._unsent()
+        self._stall.begin(self.owner.now, self._unsent())
         if self.handler is not None:
             self.handler.client_paused()
 
     def resume_writing(self) -> None:
         """The caller caught up."""
         self.paused = False
-        self._stalled_since = 0.0
+        self._stall.end()
         if self._held:
             self._held = False
             self._proceed()
@@ -188,7 +180,7 @@ class Http1Connection(asyncio.Protocol):
         self._target = b""
         self._body = []
         self._body_bytes = 0
-        self._headers_seen = 0
+        self._headers_repeated = 0
         self._begin_bytes = self._read_bytes
         self._waited_bytes = 0
         self._in_head = True
@@ -206,11 +198,13 @@ class Http1Connection(asyncio.Protocol):
         """Take one header."""
         if not self._in_head:
             return  # a trailer: nothing here depends on trailers, so none is believed
-        request = self._request
-        if request is None:
-            request = self._begin()
-        self._headers_seen += 1
+        request = self._request or self._begin()
+        key = name.lower()
         # RFC 9112, section 5.1: white space after a value is no part of it; llhttp leaves it there.
+        if key not in request.headers:
+            request.headers[key] = value.rstrip()
+            return
+        self._headers_repeated += 1
         error = request.add_header(name, value.rstrip())
         if error is not None and self._trouble is None:
             self._trouble = error
@@ -219,7 +213,13 @@ class Http1Connection(asyncio.Protocol):
         """Check what llhttp leaves to us, before a byte of the body is taken."""
         request = self._request or self._begin()
         self._in_head = False
-        trouble = self._trouble or self._head_trouble(request)
+        trouble = self._trouble or head_trouble(
+            request,
+            self._parser.get_http_version(),
+            self.owner.limits,
+            lines=len(request.headers) + self._headers_repeated,
+            read_bytes=self._begin_bytes + self._waited_bytes,
+        )
         if trouble is not None:
             raise trouble  # stops the parser: the body of a refused head is not taken
         if b"expect" in request.headers:
@@ -255,6 +255,16 @@ class Http1Connection(asyncio.Protocol):
         else:
             self._answer(request)
 
+    def _ignore_upgrades(self, rest: memoryview) -> None:
+        # RFC 9110, section 7.8: a server may ignore an offer to upgrade; what follows is the next request.
+        while rest:
+            try:
+                self._parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = rest[upgrade.args[0] :]
+            else:
+                return
+
     def _begin(self) -> Request:
         try:
             request = Request(self._parser.get_method(), self._target, self.address)
@@ -264,36 +274,6 @@ class Http1Connection(asyncio.Protocol):
         request.scheme = self.scheme
         self._request = request
         return request
-
-    def _head_trouble(self, request: Request) -> TollwayError | None:
-        headers = request.headers
-        coding = headers.get(b"transfer-encoding")
-        version = self._parser.get_http_version()
-        if version != "1.1":
-            if version != "1.0":
-                return _version_refused(version)
-            request.version = "HTTP/1.0"
-            if coding is not None:
-                # RFC 9112, section 6.1: HTTP/1.0 knows no transfer codings, so its framing is faulty.
-                return BadRequest("HTTP/1.0 knows no Transfer-Encoding; use HTTP/1.1", param="transfer-encoding")
-        elif b"host" not in headers:
-            # RFC 9112, section 3.2: a server must refuse an HTTP/1.1 request that lacks Host.
-            return BadRequest("the Host header is missing", param="host")
-        if coding is not None and coding.lower() != b"chunked":
-            # RFC 9112, section 6.1: a transfer coding that is not understood gets 501.
-            return CallerError("only the transfer coding 'chunked' is understood", status=501, code="transfer_coding")
-        limits = self.owner.limits
-        length = headers.get(b"content-length")
-        if length is not None and int(length) > limits.body_bytes:
-            return body_too_large(limits)
-        if self._headers_seen > limits.header_count:
-            return headers_too_large(limits)
-        # The head is counted exactly only if all that was read could be too much.
-        if self._begin_bytes + self._waited_bytes > limits.header_bytes and request.head_bytes() > limits.header_bytes:
-            return headers_too_large(limits)
-        if request.method == b"CONNECT":
-            return connect_refused()
-        return None
 
     def _expectation(self, request: Request) -> None:
         # RFC 9110, section 10.1.1: only 100-continue is defined; others get 417; HTTP/1.0 has none.
@@ -336,9 +316,9 @@ class Http1Connection(asyncio.Protocol):
         self._keep_alive = request.keep_alive and not self.owner.draining
         self._chunked = request.version != "HTTP/1.0"
         self._head_only = request.method == b"HEAD"
-        self.handler = _NOBODY
+        self.handler = NOBODY
         handler = self.owner.serve(request, self)
-        if self.handler is _NOBODY:  # else the answer is sent already
+        if self.handler is NOBODY:  # else the answer is sent already
             self.handler = handler
 
     def _answer_trouble(self, error: TollwayError, request: Request | None) -> None:
@@ -352,11 +332,8 @@ class Http1Connection(asyncio.Protocol):
     def _next(self) -> None:
         """The current exchange is over: go on with the next request, or wait, or close."""
         self.handler = None
-        if self._transport is None:
-            self._busy = False
-        elif not self._keep_alive or (self.owner.draining and not self._queue):
-            self._busy = False
-            self._linger()
+        if not self._keep_alive or (self.owner.draining and not self._queue):
+            self._linger()  # and stays busy: what is still read is not answered
         elif self.paused:
             # A caller that reads no answers gets no more of them: they would pile up here.
             self._held = True
@@ -416,14 +393,13 @@ class Http1Connection(asyncio.Protocol):
         """Send a whole answer in one write."""
         transport = self._transport
         if transport is None:
-            self._busy = False
             return
         parts = [status_line(status), *lines]
         if not self._keep_alive:
             parts.append(_CLOSE)
         elif not self._chunked:
             parts.append(_KEEP_ALIVE)
-        if status >= 200 and status != 204 and status != 304:
+        if status >= 200 and status not in {204, 304}:
             parts.append(b"content-length: %d\r\n\r\n" % len(body))
             if not self._head_only:
                 parts.append(body)
@@ -455,7 +431,6 @@ class Http1Connection(asyncio.Protocol):
         """End the stream."""
         transport = self._transport
         if transport is None:
-            self._busy = False
             return
         if self._chunked:
             transport.write(b"0\r\n\r\n")
@@ -464,12 +439,11 @@ class Http1Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Reset the connection."""
         self.handler = None
-        self._busy = False
         transport = self._transport
         if transport is None:
             return
         if not self._chunked:
-            _reset_on_close(transport)
+            reset_on_close(transport)
         transport.abort()
 
     # --- the worker's side
@@ -480,7 +454,7 @@ class Http1Connection(asyncio.Protocol):
         if transport is None:
             return
         state = self._state
-        if self._stalled_since or state == _LINGER:
+        if self._stall or state == _LINGER:
             self._check_stall(transport, now)
             return
         limits = self.owner.limits
@@ -502,9 +476,7 @@ class Http1Connection(asyncio.Protocol):
     def _check_stall(self, transport: asyncio.Transport, now: float) -> None:
         """Give up a caller that reads nothing, and one that is closed to but does not go."""
         unsent = transport.get_write_buffer_size()
-        if not self._stalled_since or unsent < self._stalled_bytes:
-            self._stalled_since = now
-        self._stalled_bytes = unsent
+        stalled = self._stall.lasts(now, unsent)
         if self._state == _LINGER and not unsent:
             # TLS cannot close one side only, and tells nothing of what its own layer has still to send.
             patience = _LINGER_SECONDS if transport.can_write_eof() else _TLS_LINGER_SECONDS
@@ -512,7 +484,7 @@ class Http1Connection(asyncio.Protocol):
                 transport.abort()
             return
         self.since = now
-        if now - self._stalled_since > self.owner.limits.write_stall_seconds:
+        if stalled > self.owner.limits.write_stall_seconds:
             transport.abort()
 
     def _close_idle(self, transport: asyncio.Transport) -> None:
@@ -525,54 +497,8 @@ class Http1Connection(asyncio.Protocol):
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
 
-class _Nobody:
-    """Hears what happens while an exchange is being made; it looks at `paused` itself."""
-
-    def client_left(self) -> None:
-        """Nothing is under way yet."""
-
-    def client_paused(self) -> None:
-        """Nothing is read yet."""
-
-    def client_resumed(self) -> None:
-        """Nothing is read yet."""
-
-
-_NOBODY: Final = _Nobody()
-
-
 def _join_pieces(pieces: list[bytes | bytearray]) -> None:
     """Make one of many: a body sent byte by byte must not cost fifty times its size."""
     whole = pieces[0] if isinstance(pieces[0], bytearray) else bytearray(pieces[0])
     whole += b"".join(pieces[1:])
     pieces[:] = [whole]
-
-
-def _cause(error: httptools.HttpParserError) -> TollwayError:
-    """Say what was wrong. What is not the request's fault is raised on, to be seen as the defect it is."""
-    cause = error.__context__
-    if isinstance(cause, TollwayError):
-        return cause
-    if isinstance(error, httptools.HttpParserCallbackError) and cause is not None:
-        raise cause
-    reason = str(error)
-    if "PRI" in reason:
-        return _version_refused("2 without TLS")
-    if "version" in reason:
-        return _version_refused("of this version")
-    return BadRequest(f"the request is not well-formed HTTP/1.1: {reason}")
-
-
-def _version_refused(version: str) -> CallerError:
-    return CallerError(f"HTTP/{version} is not spoken here; use HTTP/1.1", status=505, code="http_version")
-
-
-def _reset_on_close(transport: asyncio.Transport) -> None:
-    """Close with a TCP reset: the end of the connection would be a clean end of a body without chunks."""
-    connection = cast("socket.socket | None", transport.get_extra_info("socket"))
-    if connection is None or connection.fileno() < 0:
-        return
-    # The option belongs to the open file description, so a duplicate sets it, whichever class of
-    # socket the event loop shows.
-    with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
-        duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

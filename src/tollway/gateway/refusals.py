@@ -7,7 +7,8 @@ from tollway.snapshot.document import Limits
 def headers_too_large(limits: Limits) -> HeadersTooLarge:
     """431."""
     return HeadersTooLarge(
-        f"the request's headers exceed {limits.header_bytes} bytes or {limits.header_count} lines; send fewer or shorter ones"
+        f"the request's headers exceed {limits.header_bytes} bytes or {limits.header_count} lines; "
+        "send fewer or shorter ones"
     )
 
 

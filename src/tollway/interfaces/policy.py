@@ -119,6 +119,14 @@ class PolicyExchange(Protocol):
         """Send this header to the caller beside any of that name."""
         ...
 
+    def set_response_lines(self, key: str, lines: bytes) -> None:
+        r"""Send ready-made header lines (`b"name: value\r\n"`, one or more), in place of those of the same `key`.
+
+        For policies on every call's way that send several headers: the caller of this method vouches
+        that nothing in the values can begin another line.
+        """
+        ...
+
     @property
     def now_us(self) -> int:
         """Wall clock of the current phase, µs since the epoch."""

@@ -127,7 +127,7 @@ _KINDS: Final = ("total", "prompt", "completion")
 class _Rule:
     """One limit, ready to ask for a window."""
 
-    __slots__ = ("kind", "length_us", "limit", "limit_text", "prose", "suffix")
+    __slots__ = ("kind", "length_us", "limit", "limit_text", "lines", "prose", "suffix")
 
     def __init__(self, kind: int, limit: int, period_ms: int, suffix: bytes) -> None:
         self.kind = kind
@@ -136,6 +136,12 @@ class _Rule:
         self.suffix = suffix
         self.limit_text = str(limit)
         self.prose = f" tokens remaining of {limit} limit. Reset in "
+        self.lines = (
+            b"x-token-limit: %d\r\nx-token-remaining: %%d\r\nx-token-reset: %%d\r\n"
+            b"x-llm-proxy-ratelimit: Token rate limit: %%d tokens remaining of %d limit. Reset in %%dms.\r\n"
+            % (limit, limit)
+        )
+        """The headers of an answer; to fill in: tokens left, milliseconds to the reset, and both again."""
 
 
 class _Held:
@@ -227,7 +233,7 @@ class LlmTokenRateLimit(Policy[Config]):
             if usage is not None and held.used is None:
                 self._settle_by(held, usage, exchange.now_us)
             if self._exposes:
-                _expose(exchange, held)
+                _expose(exchange, held, self._note)
         return None
 
     def end(self, exchange: PolicyExchange, record: UsageRecord) -> None:
@@ -243,7 +249,7 @@ class LlmTokenRateLimit(Policy[Config]):
             else:
                 self._settle_by(held, usage, exchange.now_us)
         if self._exposes and not held.exposed:
-            _expose(exchange, held)
+            _expose(exchange, held, self._note)
 
     def _settle_by(self, held: _Held, usage: Usage, now_us: int) -> None:
         prompt = min(usage.input_tokens, _MOST_TOKENS)
@@ -355,7 +361,7 @@ def _selector(source: str) -> Callable[[PolicyExchange], bytes]:
     return select
 
 
-def _expose(exchange: PolicyExchange, held: _Held) -> None:
+def _expose(exchange: PolicyExchange, held: _Held, key: str) -> None:
     """Tell the caller about the limit with the fewest tokens left."""
     held.exposed = True
     states = held.states
@@ -368,9 +374,10 @@ def _expose(exchange: PolicyExchange, held: _Held) -> None:
             remaining = left
             tightest = index
     state = states[tightest]
-    send = exchange.set_response_header
-    for name, value in _headers(held.rules[tightest], remaining, state.start_us + state.length_us - exchange.now_us):
-        send(name, value)
+    reset_us = state.start_us + state.length_us - exchange.now_us
+    left = max(0, remaining)
+    reset = max(0, reset_us) // 1000
+    exchange.set_response_lines(key, held.rules[tightest].lines % (left, reset, left, reset))
 
 
 def _headers(rule: _Rule, remaining: int, reset_us: int) -> tuple[tuple[str, str], ...]:

@@ -199,6 +199,13 @@ class FakeExchange:
         """Send this header to the caller beside any of that name."""
         self.response_headers_sent.setdefault(name.lower(), []).append(value)
 
+    def set_response_lines(self, key: str, lines: bytes) -> None:
+        """Send ready-made header lines to the caller."""
+        del key
+        for line in lines.decode("ascii").split("\r\n")[:-1]:
+            name, _, value = line.partition(": ")
+            self.response_headers_sent[name.lower()] = [value]
+
     def response_header(self, name: str, /) -> str | None:
         """A header of the provider's answer."""
         return self.response_fields.get(name.lower())

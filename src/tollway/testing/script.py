@@ -84,7 +84,7 @@ class Answer(msgspec.Struct, kw_only=True):
     content_length: int | None = None
     """The length announced, when it shall not be the true one."""
     gzipped: bool = False
-    """The body is compressed as a whole and cut where the acts cut it; length framing only."""
+    """The body is compressed as a whole and sent in one piece: after the pauses, before any end."""
     after: After = "keep"
 
     @property
@@ -213,6 +213,7 @@ def chunks(parts: Sequence[bytes | str | Act], *, pause: float = 0.0) -> list[Ac
 def compressed(answer: Answer) -> Answer:
     """The same answer with its body gzipped and said to be so."""
     body = gzip.compress(answer.body, mtime=0)
-    others = [act for act in answer.acts if not isinstance(act, Send)]
+    before = [act for act in answer.acts if isinstance(act, SendRaw | Pause)]
+    after = [act for act in answer.acts if isinstance(act, Hang | Cut)]
     headers = [*answer.headers, ("content-encoding", "gzip")]
-    return msgspec.structs.replace(answer, headers=headers, acts=[*others, Send(body)], gzipped=False)
+    return msgspec.structs.replace(answer, headers=headers, acts=[*before, Send(body), *after], gzipped=False)

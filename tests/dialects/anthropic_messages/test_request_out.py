@@ -98,7 +98,7 @@ def test_a_conversation_that_begins_with_the_assistant_gets_a_user_turn() -> Non
 
 def test_empty_messages_are_left_out() -> None:
     body, _ = _sent(_HI, _answered(""), Message("user", (Text("there"),)))
-    assert [turn["role"] for turn in body["messages"]] == ["user", "user"] or len(body["messages"]) == 1
+    assert [turn["role"] for turn in body["messages"]] == ["user"]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_a_tool_loop_goes_on_thinking_only_with_its_signed_thoughts(said: tuple[
         Message("tool", (ToolResult("a", (Text("1"),)),)),
         reasoning=ReasoningRequest(effort="low"),
     )
-    assert "thinking" in body is thinks or ("thinking" in body) == thinks
+    assert ("thinking" in body) == thinks
     assert losses == ([] if thinks else ["reasoning_effort"])
 
 

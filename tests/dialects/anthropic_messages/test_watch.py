@@ -11,7 +11,10 @@ _WORDS = (
     b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
     b'"delta":{"type":"text_delta","text":"it says \\"message_stop\\" and \\"error\\""}}\n\n'
 )
-_DELTA = b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":30}}\n\n'
+_DELTA = (
+    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},'
+    b'"usage":{"output_tokens":30}}\n\n'
+)
 _STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 

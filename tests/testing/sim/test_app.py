@@ -51,9 +51,10 @@ def test_the_path_tells_whose_api_is_spoken_and_headers_only_where_it_cannot(tar
     assert provider_of(request(target, **headers)) == expected
 
 
+@pytest.mark.parametrize("path", ["/", "/anthropic", "/gemini/"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_the_root_says_what_this_is(http, sim, method):
-    answer = http.request(method, sim.url)
+def test_the_root_says_what_this_is(http, sim, method, path):
+    answer = http.request(method, sim.url + path)
     assert answer.status_code == 200
     assert (b"tollway sim" in answer.content) == (method == "GET")
 

@@ -53,7 +53,7 @@ def test_a_cut_stream_gives_so_many_events_and_half_of_the_next(call):
 @pytest.mark.parametrize("model", ["sim-hang", "sim-stall"])
 def test_a_hanging_answer_lets_the_client_wait(call, model):
     caller = call("openai")
-    with httpx.Client(timeout=0.3) as client, pytest.raises(httpx.ReadTimeout):
+    with httpx.Client(timeout=httpx.Timeout(10, read=0.3)) as client, pytest.raises(httpx.ReadTimeout):
         client.post(caller.base + PATH, json=BODY | {"model": model, "stream": True}, headers=caller.headers)
 
 

@@ -119,6 +119,8 @@ def _turns(request: Conversation, writer: BlockWriter, *, own: bool) -> tuple[li
     in_place = own or model_version(request.model) >= (4, 8)
     for position, message in enumerate(messages):
         blocks = writer.blocks(message.parts)
+        if not blocks and not own:
+            continue
         if message.role in {"system", "developer"}:
             last = messages[position + 1] if position + 1 < len(messages) else None
             if turns and in_place and (own or (turns[-1].role == "user" and _ends_turn(last))):
@@ -130,7 +132,6 @@ def _turns(request: Conversation, writer: BlockWriter, *, own: bool) -> tuple[li
             _add(turns, role, blocks, message.rest if own else {})
     if own:
         return system, turns
-    turns = [turn for turn in turns if turn.blocks]
     if not turns and system:
         turns = [Turn("user", [system.pop()])]
     elif turns and turns[0].role == "assistant":

@@ -5,6 +5,8 @@ Rules of this file:
   results, comments) is kept for it.
 - A text, thinking or refusal part ends when another kind of part begins. A tool call ends when the
   next one begins and its own arguments are complete; calls that a server interleaves stay open.
+- Thinking whose words were told already, and that comes again with its proof, is the proof of what
+  was told.
 - `[DONE]` ends the answer. A server that closes without it has ended the answer too, if and only if
   it gave a finish reason for every choice it began; otherwise the stream was cut.
 """
@@ -187,6 +189,7 @@ class _ChoiceReader:
         self._next_call = 0
         self._open: tuple[PartKind, int] | None = None
         self._open_signature: str | None = None
+        self._thoughts: list[str] = []
         self._calls: list[_Call] = []
         self._audio: JsonObject = {}
         self._called = False
@@ -270,15 +273,20 @@ class _ChoiceReader:
         if self._open is None or self._open[0] != kind:
             self._end_open(out)
             self._end_complete_calls(out)
+            self._thoughts = []
             self._open = (kind, self._take_part())
             out.append(PartStarted(self._index, self._open[1], kind))
         out.append(PartDelta(self._index, self._open[1], text, logprobs=logprobs, annotations=annotations))
 
     def _thought(self, thought: Reasoning, out: list[StreamEvent]) -> None:
-        for summary in thought.summary:
-            self._words("reasoning", summary, out)
-        if thought.text:
-            self._words("reasoning", thought.text, out)
+        words = thought.text + "".join(thought.summary)
+        proves = thought.signature is not None or thought.encrypted is not None or thought.id is not None
+        repeats = (
+            proves and self._open is not None and self._open[0] == "reasoning" and words == "".join(self._thoughts)
+        )
+        if words and not repeats:
+            self._words("reasoning", words, out)
+            self._thoughts.append(words)
         if thought.signature is None and thought.encrypted is None:
             return
         if self._open is None or self._open[0] != "reasoning":

@@ -54,7 +54,7 @@ def _facts(response: _Response, before: AnswerFacts) -> AnswerFacts:
     return AnswerFacts(
         usage=(parse_usage(response.usage) if response.usage else None) or before.usage,
         model=response.model or before.model,
-        id=response.id or before.id,
+        id=before.id or response.id or "",  # the first: some servers make up a new one for each event
         finish=reason or response.status or before.finish,
         service_tier=response.service_tier or before.service_tier,
     )

@@ -57,9 +57,9 @@ class Simulator:
         """The answer to one request."""
         self._calls += 1
         exchange = Exchange(request, self._calls, self._pace, self._attempts)
-        if request.path == "/":
-            return _greeting(exchange)
         provider, path = provider_of(request)
+        if path == "/":
+            return _greeting(exchange)
         match provider:
             case "anthropic":
                 return self._anthropic(exchange, path)
