@@ -277,7 +277,8 @@ class TestProfile:
         assert [(share.name, share.percent) for share in shares] == [("gateway/route.py", 75.0), (profile.LOOP, 25.0)]
 
     def test_the_lines_of_a_perf_report_are_read(self) -> None:
-        text = "# Overhead  Shared Object\n\n    55.20%  [kernel.kallsyms]\n    20.05%  libpython3.11.so.1.0     [.] eval    -      -\n\n"
+        text = "# Overhead  Shared Object\n\n    55.20%  [kernel.kallsyms]\n"
+        text += "    20.05%  libpython3.11.so.1.0     [.] eval    -      -\n\n"
         assert profile.parse_perf(text) == [
             profile.Share(name="[kernel.kallsyms]", percent=55.2),
             profile.Share(name="libpython3.11.so.1.0 [.] eval", percent=20.05),

@@ -393,3 +393,21 @@ def test_the_spool_s_own_files_are_understood(tmp_path: Path):
     spool.close()
     ingest.run_once()
     assert list(tmp_path.glob("*.jsonl")) == []
+
+
+def test_what_was_there_when_asked_is_told_apart_from_what_came_since(tmp_path: Path):
+    one, two, three = usage_records(3)
+    ledger = MemoryLedger()
+    ingest = Ingest(tmp_path, ledger)
+    with writer_of(tmp_path / "a.jsonl", encode_line(one)) as fd:
+        sizes = ingest.sizes()
+        assert not ingest.has_ingested(sizes)
+        os.write(fd, encode_line(two))
+        ingest.run_once()
+        os.write(fd, encode_line(three))
+        assert ingest.has_ingested(sizes)
+        assert not ingest.has_ingested(ingest.sizes())
+        assert ingest.pending_bytes() == len(encode_line(three))
+        sizes = ingest.sizes()
+    ingest.run_once()
+    assert ingest.has_ingested(sizes), "a file that is gone was ingested whole"

@@ -27,7 +27,7 @@ def test_a_bad_line_leaves_the_batch_as_it_was():
     batch = batch_of(usage_records(3))
     for bad in (b"{", b'{"id":"x"}', b'{"outcome":"odd","id":"x","call_id":"y","started_us":1}'):
         with pytest.raises(msgspec.DecodeError):
-            batch.add_line(bad)
+            batch.add_lines([bad])
     assert len(batch) == 3
 
 
@@ -40,6 +40,5 @@ def test_contexts_of_any_length_are_cut_at_the_same_place():
     ]
     for order in (records, records[::-1]):
         batch = Batch()
-        for record in order:
-            batch.add_line(encode_line(record)[:-1])
+        batch.add_lines(encode_line(record)[:-1] for record in order)
         assert {record.id: record for record in batch.records()} == {record.id: record for record in records}

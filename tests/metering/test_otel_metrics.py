@@ -16,11 +16,7 @@ def points(metric: Any) -> dict[tuple[tuple[str, object], ...], Any]:
 
 
 def only(metric: Any, **labels: object) -> Any:
-    found = [
-        point
-        for attributes, point in points(metric).items()
-        if {(name.replace("_", "."), value) for name, value in labels.items()} <= set(attributes)
-    ]
+    found = [point for attributes, point in points(metric).items() if set(labels.items()) <= set(attributes)]
     assert len(found) == 1
     return found[0]
 

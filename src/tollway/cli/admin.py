@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from tollway.cli.sockets import bind
 from tollway.core.errors import NotFound, TollwayError
+from tollway.gateway.connection import Connection
 from tollway.gateway.downstream import Downstream, DownstreamHandler
 from tollway.gateway.http1 import Http1Connection
 from tollway.gateway.request import Request
@@ -27,7 +28,7 @@ class Admin:
         """Speak for `supervisor`."""
         self._supervisor = supervisor
         self._server: asyncio.Server | None = None
-        self._connections: set[Http1Connection] = set()
+        self._connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, telemetry: Telemetry) -> None:
@@ -50,14 +51,14 @@ class Admin:
         """The loop's clock."""
         return asyncio.get_running_loop().time()
 
-    def opened(self, connection: Http1Connection) -> bool:
+    def opened(self, connection: Connection) -> bool:
         """Take a connection, within the limit."""
         if len(self._connections) >= self.limits.connections:
             return False
         self._connections.add(connection)
         return True
 
-    def closed(self, connection: Http1Connection) -> None:
+    def closed(self, connection: Connection) -> None:
         """Forget a connection."""
         self._connections.discard(connection)
 

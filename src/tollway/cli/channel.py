@@ -4,11 +4,15 @@ When either side dies the other reads the end of the stream, so neither outlives
 """
 
 import asyncio
+import contextlib
 import socket
 import struct
 from typing import Final, TypeAlias
 
 import msgspec
+
+LAST_DUMP: Final = -1
+"""Token of the dump a worker sends unasked before it goes, so that its counts are not lost."""
 
 _LENGTH: Final = struct.Struct("<I")
 
@@ -98,6 +102,14 @@ class Channel:
             return _decode(await self._reader.readexactly(length))
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
+
+    async def flush(self) -> None:
+        """Wait until what was sent has left this process."""
+        with contextlib.suppress(ConnectionError):
+            await self._writer.drain()
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
 
     def close(self) -> None:
         """Stop talking."""

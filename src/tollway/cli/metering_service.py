@@ -1,15 +1,14 @@
 """Composes the ingester with its ledger and, where an endpoint is set, the OpenTelemetry exporter."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from tollway.gateway.log import Log
+from tollway.metering.otel import OtelExporter, OtelSettings
 from tollway.metering.service import Ingester
 from tollway.snapshot.document import Telemetry
-from tollway.stores.ledger_sqlite import SqliteLedger
+from tollway.snapshot.plugins import BrokenPlugin, UnknownPlugin, provider
+from tollway.stores.ledger_sqlite import LEDGER_FILE, SqliteLedger
 from tollway.wire.exposition import Family
-
-LEDGER_FILE = "ledger.sqlite3"
 
 
 class MeteringService:
@@ -21,18 +20,17 @@ class MeteringService:
         Raises:
             LedgerUnavailable: it cannot be opened, or was written by a newer Tollway.
         """
-        self._close_exporter: Callable[[], None] = _nothing
-        export = None
+        self._ledger = SqliteLedger(data_dir / LEDGER_FILE)
+        self._exporter: OtelExporter | None = None
         if telemetry.otlp_endpoint:
-            from tollway.metering.otel import OtelExporter  # noqa: PLC0415 - the SDK is heavy, and most gateways do without
-
-            exporter = OtelExporter(
-                telemetry.otlp_endpoint,
+            settings = OtelSettings(
+                endpoint=telemetry.otlp_endpoint,
                 headers={name: secret.reveal() for name, secret in telemetry.otlp_headers.items()},
                 service_name=telemetry.service_name,
             )
-            export, self._close_exporter = exporter.export, exporter.close
-        self._ingester = Ingester(data_dir, SqliteLedger(data_dir / LEDGER_FILE), log=log, on_records=export)
+            self._exporter = OtelExporter(settings, provider_name=otel_name)
+        on_records = self._exporter.offer if self._exporter is not None else None
+        self._ingester = Ingester(data_dir, self._ledger, log=log, on_records=on_records)
 
     def start(self) -> None:
         """Begin."""
@@ -41,12 +39,20 @@ class MeteringService:
     def stop(self) -> None:
         """Ingest what is there, then end."""
         self._ingester.stop()
-        self._close_exporter()
+        self._ledger.close()
+        if self._exporter is not None:
+            self._exporter.close()
 
     def families(self) -> list[Family]:
         """Tell how it goes, for `/metrics`."""
-        return self._ingester.families()
+        exported = self._exporter.families() if self._exporter is not None else []
+        return [*self._ingester.families(), *exported]
 
 
-def _nothing() -> None:
-    """Nothing to close."""
+def otel_name(name: str) -> str:
+    """Give OpenTelemetry's name of a provider; its own name where it is not installed any more."""
+    try:
+        found = provider(name)
+    except (UnknownPlugin, BrokenPlugin):
+        return name
+    return found.otel_name or found.name

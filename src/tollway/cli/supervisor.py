@@ -20,6 +20,7 @@ import msgspec
 
 from tollway.cli.admin import Admin
 from tollway.cli.channel import (
+    LAST_DUMP,
     AskMetrics,
     Channel,
     Drain,
@@ -33,9 +34,10 @@ from tollway.cli.channel import (
 from tollway.cli.metering_service import MeteringService
 from tollway.cli.sockets import AddressTaken, reserve
 from tollway.gateway.log import Log
-from tollway.gateway.metrics import merge
+from tollway.gateway.metrics import fold, merge
 from tollway.snapshot.codec import content_version, encode
 from tollway.snapshot.document import Listener, Snapshot
+from tollway.wire.exposition import pack
 
 _RESTART_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 _METRICS_SECONDS: Final = 2.0
@@ -95,6 +97,8 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._reload_now = asyncio.Event()
         self._token = 0
+        self._gone = pack([])
+        """What workers that are gone have counted."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._data_dir = Path(snapshot.data_dir)
         self._metering = MeteringService(self._data_dir, snapshot.telemetry, log)
@@ -152,7 +156,7 @@ class Supervisor:
         for slot in self._slots:
             slot.dumps.pop(token, None)
         dumps = [future.result() for future in waiting if future.done()]
-        return merge(dumps, self._metering.families()).encode()
+        return merge([*dumps, self._gone, pack(self._metering.families())]).encode()
 
     # --- workers
 
@@ -191,6 +195,8 @@ class Supervisor:
                 _settle(slot.verdict, "")
             elif isinstance(message, Refused):
                 _settle(slot.verdict, message.reason)
+            elif isinstance(message, MetricsDump) and message.token == LAST_DUMP:
+                self._gone = fold([self._gone, message.dump])
             elif isinstance(message, MetricsDump):
                 _settle(slot.dumps.get(message.token), message.dump)
             elif isinstance(message, WantMetrics):

@@ -14,6 +14,7 @@ from pathlib import Path
 import uvloop
 
 from tollway.cli.channel import (
+    LAST_DUMP,
     AskMetrics,
     Channel,
     Drain,
@@ -47,7 +48,7 @@ class WorkerProcess:
         clock = SystemClock()
         self.channel = channel
         self.log = Log(clock, fields={"worker": number, "pid": os.getpid()})
-        self.metrics = Metrics(clock)
+        self.metrics = Metrics(clock, provider_name=_otel_name)
         self.spool = Spool(data_dir / "spool", clock.new_id())
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
         self._token = 0
@@ -81,6 +82,8 @@ class WorkerProcess:
                 await self.worker.drain(_DRAIN_AFTER_SUPERVISOR_SECONDS)
                 break
         self.spool.close()
+        self.channel.send(MetricsDump(token=LAST_DUMP, dump=self.metrics.dump()))
+        await self.channel.flush()
 
     async def _serve(self, data: bytes) -> None:
         version = ""
@@ -117,6 +120,11 @@ async def _main(descriptor: int, data_dir: Path, number: int) -> None:
         loop.add_signal_handler(signal_number, _ignore)
     channel = await Channel.open(socket.socket(fileno=descriptor))
     await WorkerProcess(channel, data_dir, number).obey()
+
+
+def _otel_name(name: str) -> str:
+    """Give OpenTelemetry's name of a provider."""
+    return provider(name).otel_name or name if name else ""
 
 
 def _ignore() -> None:

@@ -71,17 +71,13 @@ class CutEvents:
         """True while part of an event is held."""
         return bool(self._held)
 
-    def add(self, data: bytes) -> "Joined":
+    def add(self, data: bytes) -> Joined:
         """Take the next bytes; give what they complete."""
         searched = max(len(self._held) - 3, 0)
         self._held += data
         end = max(_end(self._held, boundary, searched) for boundary in BOUNDARIES)
         if end < 0:
-            if len(self._held) > _LARGEST_EVENT:
-                del self._held[:-3]
-                self._released = len(self._held)
-                self._blind = True
-            return _NOTHING
+            return self._forget() if len(self._held) > _LARGEST_EVENT else _NOTHING
         whole, released, blind = bytes(self._held[:end]), self._released, self._blind
         del self._held[:end]
         self._released, self._blind = 0, False
@@ -89,6 +85,14 @@ class CutEvents:
             return Joined(whole, b"", whole)
         first = len(events_in(whole)[0])
         return Joined(whole[first:] if blind else whole, whole[released:first], whole[first:])
+
+    def _forget(self) -> Joined:
+        """Stop looking at an event that is too large; only where it ends matters now."""
+        begun = bytes(self._held[self._released :])
+        del self._held[:-3]
+        self._released = len(self._held)
+        self._blind = True
+        return Joined(b"", begun, b"")
 
     def release(self) -> bytes:
         """Give the caller what may leave of the part still held."""

@@ -1,6 +1,7 @@
 """Answers the gateway gives by itself: error headers, and the list of models a caller may use."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -17,13 +18,19 @@ __all__ = ["EVENT_STREAM", "JSON", "error_lines", "header_line", "header_text", 
 _One = Callable[[str, str], dict[str, object]]
 _Many = Callable[[list[dict[str, object]]], dict[str, object]]
 
+_NOTHING: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 _RETRYABLE: Final = frozenset({408, 409, 429})
 
 
-def error_lines(error: TollwayError) -> list[bytes]:
-    """Write the headers that tell an SDK whether and when a repeat can help."""
+def error_lines(error: TollwayError, passed: Mapping[bytes, bytes] = _NOTHING) -> list[bytes]:
+    """Write the headers that tell an SDK whether and when a repeat can help.
+
+    Args:
+        error: what is answered.
+        passed: the provider's own headers, of which those for the caller are passed on beside these.
+    """
     lines = [header_line(name, value) for name, value in error.headers]
-    if error.retry_after_seconds is not None:
+    if error.retry_after_seconds is not None and b"retry-after" not in passed:
         lines.append(b"retry-after: %d\r\n" % max(1, -int(-error.retry_after_seconds // 1)))
     should = error.should_retry
     if should is None:

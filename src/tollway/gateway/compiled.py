@@ -35,6 +35,7 @@ _MODELS_SHAPES: Final[dict[InboundFormat, tuple[str, ...]]] = {
     "anthropic": ("/v1", ""),
     "gemini": ("/v1beta", "/v1", ""),
 }
+_MODELS_PATHS: Final[tuple[tuple[Operation, str], ...]] = (("models", "/models"), ("model", "/models/{model}"))
 # With the format `any`, three APIs list models under one path; the headers their SDKs always send tell them apart.
 _TELLING_HEADERS: Final = ((b"anthropic-version", "anthropic"), (b"x-goog-api-key", "gemini"))
 
@@ -232,8 +233,7 @@ class Paths:
         for dialect in dialects:
             if hasattr(dialect, "stream_parser"):
                 by_format.setdefault(dialect.format, dialect)  # pyright: ignore[reportArgumentType] - it has the rest too
-        operations: tuple[tuple[Operation, str], ...] = (("models", "/models"), ("model", "/models/{model}"))
-        for operation, path in operations:
+        for operation, path in _MODELS_PATHS:
             made: dict[str, Endpoint] = {
                 name: Endpoint(proxy, operation, dialect, "never") for name, dialect in by_format.items()
             }

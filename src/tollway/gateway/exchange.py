@@ -449,9 +449,10 @@ class Exchange(Call):
         self.status_code = error.status
         self._settled = True
         self._finish_call(record)
-        attempt = self._attempt
-        lines = [answers.JSON, *answers.error_lines(error), *self._common_lines()]
-        if attempt is not None and isinstance(error, UpstreamError):
+        attempt = self._attempt if isinstance(error, UpstreamError) else None
+        passed = attempt.headers if attempt is not None else {}
+        lines = [answers.JSON, *answers.error_lines(error, passed), *self._common_lines()]
+        if attempt is not None:
             lines.extend(self._attempt_lines(attempt, record, success=False))
         body = self._translation.verbatim_error(error) if self._translation is not None else None
         if body is None:
@@ -494,7 +495,11 @@ class Exchange(Call):
         if self.proxy.chain.end_steps:
             self.now_us = self.clock.wall_us()
             chain.run_end(self.proxy.chain.end_steps, self, record)
-        self._worker.keep(record)
+        if record.attempt or record.client_id or record.outcome != "refused":
+            self._worker.keep(record)
+        else:
+            # Strangers who are refused count in the metrics, but must not be able to fill the ledger.
+            self._worker.metrics.observe(record)
 
     def _close(self) -> None:
         self._over = True

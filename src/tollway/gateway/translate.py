@@ -277,7 +277,7 @@ def _read_error(
 ) -> UpstreamAnswered:
     named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
     error = dialect.parse_error(status, body, named)
-    if status in (401, 403):
+    if error.status in (401, 403):
         # The provider refused the *gateway's* key. Its words may quote part of that key, so the
         # caller gets the status and the meaning, not the words; repeating cannot help it.
         error.message = (

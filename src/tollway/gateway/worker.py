@@ -8,7 +8,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from email.utils import formatdate
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -23,16 +23,17 @@ from tollway.gateway.attempt import Attempt
 from tollway.gateway.chain import AnyPolicy, Chain
 from tollway.gateway.clock import SystemClock, new_correlation_id
 from tollway.gateway.compiled import AnyDialect, Paths, Proxy
+from tollway.gateway.connection import Connection
 from tollway.gateway.downstream import Downstream, DownstreamHandler
 from tollway.gateway.exchange import Exchange
-from tollway.gateway.http1 import Http1Connection
 from tollway.gateway.identify import Registry
+from tollway.gateway.listening import protocol_factory
 from tollway.gateway.log import Log
-from tollway.gateway.metrics import Metrics
+from tollway.gateway.metrics import Gauges, Metrics, UpstreamGauge
 from tollway.gateway.request import Request
 from tollway.gateway.route import DialectsByName, Planner
 from tollway.gateway.target import Target
-from tollway.gateway.tls import client_context, server_context
+from tollway.gateway.tls import client_context, follow, server_context
 from tollway.gateway.upstream import Pool
 from tollway.interfaces.counters import Counters
 from tollway.interfaces.policy import PolicyContext
@@ -40,7 +41,7 @@ from tollway.interfaces.provider import Provider
 from tollway.interfaces.usage_record import UsageRecord, UsageSink
 from tollway.routing.health import UpstreamHealth
 from tollway.routing.keys import KeyRing
-from tollway.snapshot.document import Limits, Listener, LlmProxy, Route, Snapshot, TlsClient
+from tollway.snapshot.document import Health, Limits, Listener, LlmProxy, Route, Snapshot, TlsClient
 
 _SWEEP_SECONDS: Final = 0.25
 _PROBE_READY: Final = b"/probes/readiness"
@@ -86,8 +87,10 @@ class Worker:
         self.counters = counters
         self.spool = spool
         self.spool_broken = False
+        self.spool_failures = 0
         self._unsaved: deque[UsageRecord] = deque()
         self.metrics = metrics
+        metrics.gauges = self.gauges
         self.log = log
         self.merged_metrics = merged_metrics
         self.passed_headers = PassedHeaders()
@@ -96,10 +99,10 @@ class Worker:
         self.draining = False
         self.snapshot: Snapshot | None = None
         self.attempts: set[Attempt] = set()
-        self.connections: set[Any] = set()
+        self.connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._dialects = DialectsByName(plugins.dialects)
-        self._healths: dict[object, UpstreamHealth] = {}
+        self._healths: dict[tuple[str, str, str, Health], UpstreamHealth] = {}
         self._rings: dict[object, KeyRing] = {}
         self._pools: dict[tuple[Origin, TlsClient], Pool] = {}
         self._listeners: dict[str, ListenerState] = {}
@@ -147,6 +150,27 @@ class Worker:
         state = self._listeners.get(listener.name)
         return state is not None and state.same_address(listener)
 
+    def gauges(self) -> Gauges:
+        """Tell what the worker is doing now, for its metrics."""
+        attempts = self.attempts
+        return Gauges(
+            in_flight=len(attempts),
+            streams=sum(1 for attempt in attempts if attempt.stream),
+            connections=len(self.connections),
+            spool_ready=not self.spool_broken,
+            spool_failures=self.spool_failures,
+            snapshot_version=self.snapshot.version[:12] if self.snapshot is not None else "",
+            upstreams=tuple(
+                UpstreamGauge(name=name, healthy=health.state == "closed", in_flight=health.active)
+                for name, health in self._named_healths()
+            ),
+        )
+
+    def _named_healths(self) -> Iterator[tuple[str, UpstreamHealth]]:
+        """Give each upstream's health once, under its provider and address."""
+        for (scheme, netloc, provider, _), health in self._healths.items():
+            yield f"{provider} {scheme}://{netloc}", health
+
     async def drain(self, seconds: float) -> None:
         """Stop taking calls, let those in flight finish for at most `seconds`, then close all."""
         self.draining = True
@@ -182,6 +206,7 @@ class Worker:
             self.spool.append(record)
         except OSError as error:
             self._unsaved.append(record)
+            self.spool_failures += 1
             self.spool_broken = True
             self.log.error(
                 "a usage record could not be stored; no calls are taken until it is", error=error.strerror or ""
@@ -318,8 +343,15 @@ class ListenerState:
 
     async def listen(self, sockets: Sequence[socket.socket]) -> None:
         """Accept connections on the sockets."""
+        patience = None
+        if self.tls is not None:
+            follow(self.tls, lambda: self.tls)
+            patience = self.limits.header_seconds
+        factory = protocol_factory(self, self.listener.tls)
+        create = self._worker.loop.create_server
         for sock in sockets:
-            self._servers.append(await self._worker.loop.create_server(self._connection, sock=sock, ssl=self.tls))
+            server = await create(factory, sock=sock, backlog=1024, ssl=self.tls, ssl_handshake_timeout=patience)
+            self._servers.append(server)
 
     def close(self) -> None:
         """Accept no more."""
@@ -337,7 +369,7 @@ class ListenerState:
         """The worker's coarse clock."""
         return self._worker.now
 
-    def opened(self, connection: Any) -> bool:
+    def opened(self, connection: Connection) -> bool:
         """Take a connection, within the limit."""
         connections = self._worker.connections
         if len(connections) >= self.limits.connections:
@@ -345,7 +377,7 @@ class ListenerState:
         connections.add(connection)
         return True
 
-    def closed(self, connection: Any) -> None:
+    def closed(self, connection: Connection) -> None:
         """Forget a connection."""
         self._worker.connections.discard(connection)
 
@@ -359,7 +391,7 @@ class ListenerState:
                 return None
             exchange = Exchange(self._worker, found[0], found[1], request, downstream, self.limits.json_depth)
             exchange.run()
-        except Exception as error:  # noqa: BLE001 - the listener is where a defect becomes a 500 instead of a dead connection
+        except Exception as error:  # the listener is where a defect becomes a 500 instead of a dead connection
             self._worker.log.exception("a request could not be served", error)
             self.refuse(InternalError("the gateway failed to handle this request"), request, downstream)
             return None
@@ -397,9 +429,6 @@ class ListenerState:
         body = await self._worker.merged_metrics()
         lines = [b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n", self._worker.date_line]
         downstream.send(200, lines, body)
-
-    def _connection(self) -> asyncio.BaseProtocol:
-        return Http1Connection(self)
 
 
 def _plain_error(error: TollwayError) -> bytes:

@@ -57,7 +57,7 @@ class PolicyExchange(Protocol):
         """A request header by its lower-case name; repeated headers are joined by a comma."""
         ...
 
-    def header(self, name: str) -> str | None:
+    def header(self, name: str, /) -> str | None:
         """A request header by name, in any case."""
         ...
 

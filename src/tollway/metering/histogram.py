@@ -9,7 +9,7 @@ Rules of this file:
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from math import ceil
 from typing import Final
 
@@ -38,12 +38,12 @@ class Histogram(msgspec.Struct, array_like=True):
     total: int = 0
     counts: dict[int, int] = {}
 
-    def observe(self, values: Iterable[int]) -> None:
-        """Count the values that are above zero."""
-        measured = [value for value in values if value > 0]
-        if measured:
-            bounds = BOUNDS
-            self._add(sum(measured), Counter([bisect_right(bounds, value) for value in measured]))
+    def observe(self, values: Sequence[int]) -> None:
+        """Count the values, none of which is negative."""
+        bounds = BOUNDS
+        counts = Counter([bisect_right(bounds, value) for value in values])
+        counts.pop(0, None)
+        self._add(sum(values), counts)
 
     def merge(self, other: "Histogram") -> None:
         """Add what `other` counted."""

@@ -10,7 +10,7 @@ Rules of this file:
 
 import fcntl
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -77,11 +77,21 @@ class Ingest:
     def pending_bytes(self) -> int:
         """Tell how much is in the spool and not in the ledger."""
         positions = self._ledger.positions()
-        pending = 0
+        return sum(max(0, size - positions.get(name, 0)) for name, size in self.sizes().items())
+
+    def sizes(self) -> dict[str, int]:
+        """Tell how long each of the spool's files is."""
+        sizes: dict[str, int] = {}
         for path in spool_files(self._directory):
             with suppress(FileNotFoundError):
-                pending += max(0, path.stat().st_size - positions.get(path.name, 0))
-        return pending
+                sizes[path.name] = path.stat().st_size
+        return sizes
+
+    def has_ingested(self, sizes: Mapping[str, int]) -> bool:
+        """Tell whether the ledger holds as much of these files as they had, whoever has put it there."""
+        there = self.sizes()  # before the positions: a file that was ingested meanwhile may be gone, never the reverse
+        positions = self._ledger.positions()
+        return all(positions.get(name, 0) >= size for name, size in sizes.items() if name in there)
 
     def forget_missing(self) -> None:
         """Drop the positions of files that are no more."""
@@ -116,12 +126,21 @@ class Ingest:
 
     def _batch(self, name: str, start: int, data: bytes, *, whole: bool) -> Batch:
         """Read the lines of `data`; the rest behind the last one too, if `whole`."""
-        batch = Batch(name, start, start + (len(data) if whole else data.rfind(b"\n") + 1))
-        offset = start
-        for line in data[: batch.end - start].split(b"\n"):
+        end = start + (len(data) if whole else data.rfind(b"\n") + 1)
+        lines = data[: end - start].split(b"\n")
+        batch = Batch(name, start, end)
+        try:
+            batch.add_lines(lines)
+        except _NO_RECORD:
+            return self._batch_of_sound_lines(Batch(name, start, end), lines)
+        return batch
+
+    def _batch_of_sound_lines(self, batch: Batch, lines: Sequence[bytes]) -> Batch:
+        """Take the lines one by one, and set aside those that are no records."""
+        offset = batch.start
+        for line in lines:
             try:
-                if line:
-                    batch.add_line(line)
+                batch.add_lines((line,))
             except _NO_RECORD as error:
                 self._set_aside(batch, offset, line, str(error))
             offset += len(line) + 1

@@ -74,22 +74,26 @@ class Batch(msgspec.Struct):
     groups: dict[bytes, Group] = {}
     """By the context's JSON object."""
     quarantined: list[Quarantined] = []
-    _hint: int = 0
 
-    def add_line(self, line: bytes) -> None:
-        """Take a line, without its line feed.
+    def add_lines(self, lines: Iterable[bytes]) -> None:
+        """Take lines, without their line feeds; empty ones are passed over.
 
         Raises:
-            msgspec.DecodeError: it is no usage record.
+            msgspec.DecodeError: one is no usage record; those before it are in the batch.
         """
-        context, own = split_line(line, self._hint)
-        members = decode_own(own)
-        group = self.groups.get(context)
-        if group is None:
-            group = self.groups[context] = Group(decode_context(context))
-            self._hint = min(map(len, self.groups)) - 1
-        group.own.append(members)
-        group.objects.append(own)
+        groups = self.groups
+        hint = 0
+        for line in lines:
+            if not line:
+                continue
+            context, own = split_line(line, hint)
+            members = decode_own(own)
+            group = groups.get(context)
+            if group is None:
+                group = groups[context] = Group(decode_context(context))
+                hint = min(map(len, groups)) - 1
+            group.own.append(members)
+            group.objects.append(own)
 
     def without(self, ids: frozenset[str]) -> "Batch":
         """Make the same batch without these records."""
@@ -120,8 +124,7 @@ class Batch(msgspec.Struct):
 def batch_of(records: Iterable[UsageRecord], *, file: str = "", start: int = 0, end: int = 0) -> Batch:
     """Make a batch of records that are values already."""
     batch = Batch(file, start, end)
-    for record in records:
-        batch.add_line(encode_line(record)[:-1])
+    batch.add_lines(encode_line(record)[:-1] for record in records)
     return batch
 
 

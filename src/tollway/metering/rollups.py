@@ -111,10 +111,11 @@ def rollup_key(context: UsageRecord, hour: int) -> RollupKey:
 
 
 def _by_hour(records: Sequence[OwnMembers]) -> Iterator[tuple[int, Sequence[OwnMembers]]]:
-    hours = [record.started_us // HOUR_US for record in records]
-    first = min(hours)
-    if first == max(hours):  # nearly always: a batch spans less than a second
+    starts = [record.started_us for record in records]
+    first = min(starts) // HOUR_US
+    if first == max(starts) // HOUR_US:  # nearly always: a batch spans less than a second
         yield first, records
         return
+    hours = [start // HOUR_US for start in starts]
     for hour in sorted(set(hours)):
         yield hour, [record for record, its in zip(records, hours, strict=True) if its == hour]

@@ -233,8 +233,7 @@ class SqliteLedger:
         if other:
             raise ConflictingRecords(frozenset(other))
         rest = batch.without(frozenset(again))
-        for record_id in again & lines.keys():  # came twice, and is not held
-            rest.add_line(lines[record_id])
+        rest.add_lines(lines[record_id] for record_id in again & lines.keys())  # came twice, and is not held
         return frozenset(again), rest
 
     def _line(self, record_id: str) -> bytes | None:

@@ -127,7 +127,7 @@ class FakeExchange:
         value = self._headers.get(name.decode("latin-1"))
         return None if value is None else value.encode("latin-1")
 
-    def header(self, name: str) -> str | None:
+    def header(self, name: str, /) -> str | None:
         """A request header by name, in any case."""
         return self._headers.get(name.lower())
 

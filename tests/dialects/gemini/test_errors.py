@@ -21,10 +21,11 @@ from tollway.dialects.gemini.errors import error_code, failure_value, parse_erro
         (401, "UNAUTHENTICATED"),
         (403, "PERMISSION_DENIED"),
         (404, "NOT_FOUND"),
-        (405, "FAILED_PRECONDITION"),
+        (402, "FAILED_PRECONDITION"),
+        (405, "INVALID_ARGUMENT"),
         (408, "DEADLINE_EXCEEDED"),
         (409, "ABORTED"),
-        (413, "FAILED_PRECONDITION"),
+        (413, "INVALID_ARGUMENT"),
         (429, "RESOURCE_EXHAUSTED"),
         (499, "CANCELLED"),
         (500, "INTERNAL"),
@@ -32,7 +33,8 @@ from tollway.dialects.gemini.errors import error_code, failure_value, parse_erro
         (502, "UNAVAILABLE"),
         (503, "UNAVAILABLE"),
         (504, "DEADLINE_EXCEEDED"),
-        (529, "INTERNAL"),
+        (529, "UNAVAILABLE"),
+        (507, "INTERNAL"),
     ],
 )
 def test_every_status_has_a_code_of_googles(status: int, code: str) -> None:
@@ -104,5 +106,5 @@ def test_an_error_without_words_still_says_something() -> None:
 
 def test_a_failure_reported_by_another_api_keeps_its_meaning() -> None:
     assert failure_value(StreamFailed("busy", status=529, kind="overloaded_error")) == {
-        "error": {"code": 529, "message": "busy", "status": "INTERNAL"}
+        "error": {"code": 529, "message": "busy", "status": "UNAVAILABLE"}
     }

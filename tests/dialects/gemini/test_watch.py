@@ -45,7 +45,8 @@ def test_words_that_look_like_members_end_nothing() -> None:
 
 
 def test_a_calls_arguments_named_like_members_end_nothing() -> None:
-    call = b'data: {"candidates": [{"content": {"parts": [{"functionCall": {"args": {"finishReason": 1, "error": {}}}}]}}]}\n\n'
+    arguments = b'{"functionCall": {"args": {"finishReason": 1, "error": {}}}}'
+    call = b'data: {"candidates": [{"content": {"parts": [' + arguments + b"]}}]}\n\n"
     watch = _watch(call)
     assert (watch.ended, watch.failed) == (False, False)
 
@@ -70,7 +71,10 @@ def test_an_error_in_the_stream_is_a_failure() -> None:
 
 def test_of_a_very_large_event_the_end_is_kept() -> None:
     picture = b'data: {"candidates": [{"content": {"parts": [{"inlineData": {"data": "' + b"A" * 700_000
-    end = b'"}}]},"finishReason": "STOP"}],"usageMetadata": {"promptTokenCount": 4,"candidatesTokenCount": 1290},"modelVersion": "gemini-x","responseId": "r1"}\n\n'
+    end = (
+        b'"}}]},"finishReason": "STOP"}],"usageMetadata": {"promptTokenCount": 4,"candidatesTokenCount": 1290},'
+        b'"modelVersion": "gemini-x","responseId": "r1"}\n\n'
+    )
     stream = picture + end
     watch = _watch(*(stream[at : at + 65_536] for at in range(0, len(stream), 65_536)))
     facts = watch.facts()

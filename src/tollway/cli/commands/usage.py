@@ -127,8 +127,9 @@ def ingest_pending(spool: Path, ledger: Ledger) -> None:
         if mine:
             ingest.run_once()
             return
+    asked_for = ingest.sizes()
     deadline = time.monotonic() + _CATCH_UP_SECONDS
-    while ingest.pending_bytes() > 0:
+    while not ingest.has_ingested(asked_for):
         if time.monotonic() > deadline:
             print("warning: calls of the last seconds may be missing: the gateway is still ingesting", file=sys.stderr)
             return

@@ -18,6 +18,7 @@ from tollway.dialects.caller_fields import as_list, as_object, as_text
 _CODES: Final = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
+    402: "FAILED_PRECONDITION",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
     408: "DEADLINE_EXCEEDED",
@@ -29,6 +30,7 @@ _CODES: Final = {
     502: "UNAVAILABLE",
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
+    529: "UNAVAILABLE",
 }
 _STATUSES: Final = {
     "INVALID_ARGUMENT": 400,
@@ -55,7 +57,7 @@ def error_code(status: int, kind: str = "") -> str:
     """Name an error: the provider's own code where it is one of Google's, else by status."""
     if kind in _STATUSES:
         return kind
-    return _CODES.get(status, "INTERNAL" if status >= 500 else "FAILED_PRECONDITION")
+    return _CODES.get(status, "INTERNAL" if status >= 500 else "INVALID_ARGUMENT")
 
 
 def error_value(error: TollwayError) -> JsonObject:
@@ -86,6 +88,10 @@ def parse_error(status: int, body: bytes, headers: Mapping[str, str]) -> Upstrea
     delay, field = found.retry_after_seconds, found.param
     for item in details:
         detail = as_object(item)
+        if detail.get("reason") == "API_KEY_INVALID":
+            # Google answers a key it does not know with 400: what it means is 401, for rotation of keys
+            # and for the caller, whose request is not at fault.
+            return UpstreamAnswered(found.message, status=401, kind="UNAUTHENTICATED")
         retry = _DURATION.fullmatch(as_text(detail.get("retryDelay")))
         if delay is None and retry is not None:
             delay = float(retry.group(1))

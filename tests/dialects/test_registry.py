@@ -1,0 +1,43 @@
+import pytest
+
+from tollway.dialects.registry import all_dialects, conversation_dialect, embeddings_dialect
+
+
+def test_a_dialect_is_found_by_the_name_of_its_module() -> None:
+    assert conversation_dialect("openai-chat").name == "openai-chat"
+    assert conversation_dialect("openai-responses").name == "openai-responses"
+    assert embeddings_dialect("openai-embeddings").name == "openai-embeddings"
+
+
+def test_a_dialect_is_the_same_value_each_time() -> None:
+    assert conversation_dialect("openai-chat") is conversation_dialect("openai-chat")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "openai", "openai_chat", "registry", "collect", "openai-embeddings", "../core", "openai-chat.tools", "os"],
+)
+def test_a_name_that_is_no_conversation_dialect_is_not_found(name: str) -> None:
+    with pytest.raises(KeyError):
+        conversation_dialect(name)
+
+
+def test_a_conversation_is_no_embeddings_dialect() -> None:
+    with pytest.raises(KeyError):
+        embeddings_dialect("openai-chat")
+
+
+def test_every_dialect_is_listed_once_under_its_own_name() -> None:
+    names = [one.name for one in all_dialects()]
+    assert names == sorted(set(names))
+    assert {"openai-chat", "openai-responses", "openai-embeddings"} <= set(names)
+
+
+def test_no_two_endpoints_are_the_same() -> None:
+    places = [
+        (endpoint.method, version + endpoint.path)
+        for one in all_dialects()
+        for endpoint in one.endpoints
+        for version in endpoint.versions
+    ]
+    assert len(places) == len(set(places))
