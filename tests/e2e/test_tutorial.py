@@ -177,10 +177,18 @@ def test_usage_is_shown_by_application_and_model(up: Up) -> None:
     assert used > 0
 
 
-def test_its_metrics_count_the_calls(up: Up) -> None:
-    text = httpx.get(f"http://localhost:{up.port}/metrics").text
-    assert "finance" not in text.lower() or up.values()["CLIENT_SECRET"] not in text
-    assert re.search(r"^tollway_\w+\{", text, re.MULTILINE)
+def test_its_metrics_count_the_calls_and_hold_no_secret(up: Up) -> None:
+    url = f"http://localhost:{up.port}"
+    before = _counted(httpx.get(f"{url}/metrics").text)
+    httpx.post(f"{url}/llm-proxy/v1/chat/completions", content=CHAT, headers=_headers(up)).raise_for_status()
+    text = httpx.get(f"{url}/metrics").text
+    assert _counted(text) == before + 1
+    assert up.values()["CLIENT_SECRET"] not in text
+
+
+def _counted(text: str) -> int:
+    """Add up the calls that one caller's applications made, in Prometheus' text format."""
+    return sum(int(float(one)) for one in re.findall(r"^tollway_requests_total\{.*\} (\S+)$", text, re.MULTILINE))
 
 
 def test_a_real_key_is_used_and_said_and_the_client_stays_the_same(tmp_path: Path) -> None:

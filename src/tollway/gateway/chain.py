@@ -159,6 +159,26 @@ def run_upstream(steps: Sequence[Step], exchange: "Call", attempt: Attempt) -> R
     return None
 
 
+async def run_upstream_awaiting(steps: Sequence[Step], exchange: "Call", attempt: Attempt) -> Refusal:
+    """Run the upstream phase, waiting where a policy must."""
+    for step in steps:
+        if step.applies is not None and not step.applies(exchange):
+            continue
+        if step.shadow:
+            outcome = step.call(ShadowView(exchange), ShadowView(cast("PolicyExchange", attempt)))
+        else:
+            outcome = step.call(exchange, attempt)
+        refusal = await cast("Awaitable[Refusal]", outcome) if inspect.isawaitable(outcome) else outcome
+        if refusal is None:
+            continue
+        if step.shadow:
+            exchange.shadow_refused(step.name)
+            continue
+        exchange.refused_by = step.name
+        return cast("TollwayError", refusal)
+    return None
+
+
 def _predicate(conditions: Sequence[PolicyCondition], base_length: int) -> Predicate | None:
     if not conditions:
         return None

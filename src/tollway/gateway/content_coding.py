@@ -5,7 +5,10 @@ from typing import Final
 
 from tollway.core.errors import UpstreamGarbled
 
-_MAX_RATIO_BYTES: Final = 268_435_456
+_MAX_BYTES: Final = 268_435_456
+_PIECE_BYTES: Final = 16_777_216
+_ANY_HEADER: Final = 47
+"""Tells zlib from gzip by the header."""
 
 
 class Inflater:
@@ -23,7 +26,7 @@ class Inflater:
             shown = coding.decode("latin-1")
             msg = f"the upstream used the content coding '{shown}', which it was not offered"
             raise UpstreamGarbled(msg)
-        self._coder = zlib.decompressobj(wbits=47)  # 47: zlib or gzip, told apart by the header
+        self._coder = zlib.decompressobj(wbits=_ANY_HEADER)
         self._produced = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -32,17 +35,24 @@ class Inflater:
         Raises:
             UpstreamGarbled: the data is damaged, or blows up beyond all measure.
         """
+        pieces: list[bytes] = []
         try:
-            out = self._coder.decompress(data, 16_777_216)
-            while self._coder.unconsumed_tail:
-                out += self._coder.decompress(self._coder.unconsumed_tail, 16_777_216)
-                if len(out) > _MAX_RATIO_BYTES:
+            while data or pieces:
+                piece = self._coder.decompress(data, _PIECE_BYTES)
+                self._produced += len(piece)
+                if self._produced > _MAX_BYTES:
+                    msg = "the upstream's compressed answer is too large"
+                    raise UpstreamGarbled(msg)
+                pieces.append(piece)
+                if self._coder.eof and self._coder.unused_data:
+                    # RFC 1952, section 2.2: members may follow one another.
+                    data = self._coder.unused_data
+                    self._coder = zlib.decompressobj(wbits=_ANY_HEADER)
+                elif len(piece) < _PIECE_BYTES:
                     break
+                else:
+                    data = self._coder.unconsumed_tail  # maybe empty, with more to come all the same
         except zlib.error as error:
             msg = "the upstream's compressed answer is damaged"
             raise UpstreamGarbled(msg) from error
-        self._produced += len(out)
-        if self._produced > _MAX_RATIO_BYTES:
-            msg = "the upstream's compressed answer is too large"
-            raise UpstreamGarbled(msg)
-        return out
+        return b"".join(pieces)

@@ -11,6 +11,7 @@ Rules of this file:
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -60,6 +61,8 @@ class Exchange(Call):
     _translation: Translation | None = None
     _waited: float = 0.0
     _head_sent: bool = False
+    _held_back: bytearray | None = None
+    _stream_done: bool = False
     _settled: bool = False
     _over: bool = False
     _drained_since: float = 0.0
@@ -170,11 +173,30 @@ class Exchange(Call):
             self._refuse(body)
             return
         self.status_code = 200
-        chain.run(self.proxy.chain.response_steps, self, 200)
+        self._respond(200, lambda refusal: self._send_models(body, refusal))
+
+    def _send_models(self, body: bytes, refusal: TollwayError | None) -> None:
+        if refusal is not None:
+            self._refuse(refusal)
+            return
         record = refusal_record(self, status=200, error="", policy="")
         self._finish_call(msgspec.structs.replace(record, outcome="ok"))
-        self._downstream.send(200, [answers.JSON, *self._common_lines()], body)
+        if not self._over:
+            self._downstream.send(200, [answers.JSON, *self._common_lines()], body)
         self._close()
+
+    def _respond(self, status: int, then: Callable[[TollwayError | None], None]) -> None:
+        """Run the response policies, then `then` with their refusal or None."""
+        steps = self.proxy.chain.response_steps
+        if not steps:
+            then(None)
+        elif self.proxy.chain.awaits:
+            self._worker.spawn(self._respond_awaiting(status, then))
+        else:
+            then(chain.run(steps, self, status))
+
+    async def _respond_awaiting(self, status: int, then: Callable[[TollwayError | None], None]) -> None:
+        then(await chain.run_awaiting(self.proxy.chain.response_steps, self, status))
 
     # --- attempts
 
@@ -189,7 +211,9 @@ class Exchange(Call):
             self._start(step)
 
     def _start(self, step: Go) -> None:
-        if self._over:
+        if self._over:  # the caller left while a repeat waited for its turn
+            if self._plan is not None:
+                self._plan.cancelled(self.clock.monotonic())
             return
         now = self.clock.monotonic()
         target = self.proxy.targets[step.route_index]
@@ -208,11 +232,29 @@ class Exchange(Call):
         self.provider_dialect = translation.provider_dialect
         if translation.losses.fields:
             self.losses = tuple(translation.losses.fields)
-        if self.proxy.chain.upstream_steps:
-            refusal = chain.run_upstream(self.proxy.chain.upstream_steps, self, attempt)
-            if refusal is not None:
-                self._refuse(refusal)
-                return
+        steps = self.proxy.chain.upstream_steps
+        if not steps:
+            self._send(attempt, body)
+        elif self.proxy.chain.awaits:
+            self._worker.spawn(self._send_awaiting(attempt, body))
+        elif (refusal := chain.run_upstream(steps, self, attempt)) is not None:
+            self._refuse(refusal)
+        else:
+            self._send(attempt, body)
+
+    async def _send_awaiting(self, attempt: Attempt, body: bytes) -> None:
+        refusal = await chain.run_upstream_awaiting(self.proxy.chain.upstream_steps, self, attempt)
+        if self._over:
+            return
+        if refusal is not None:
+            self._refuse(refusal)
+        else:
+            self._send(attempt, body)
+
+    def _send(self, attempt: Attempt, body: bytes) -> None:
+        translation = self._translation
+        if translation is None:  # pragma: no cover - an attempt exists only after its translation
+            return
         try:
             payload = translation.payload(body, self.now_us)
         except TollwayError as error:
@@ -258,7 +300,7 @@ class Exchange(Call):
         if step is None:
             if plan is not None and plan.repeated:
                 error.should_retry = False  # the gateway has repeated it already: an SDK's own repeats would multiply
-            self._send_error(error, record)
+            self._respond(error.status, lambda refusal: self._send_error(refusal or error, record))
             return
         self._worker.keep(record)
         self._go(step)
@@ -272,15 +314,7 @@ class Exchange(Call):
         plan = self._plan
         if plan is not None:
             plan.succeeded(self.clock.monotonic())
-        if self.proxy.chain.awaits:
-            self._worker.spawn(self._deliver_awaiting(attempt, facts, body))
-            return
-        refusal = chain.run(self.proxy.chain.response_steps, self, 200)
-        self._send_answer(attempt, facts, body, refusal)
-
-    async def _deliver_awaiting(self, attempt: Attempt, facts: AnswerFacts, body: bytes) -> None:
-        refusal = await chain.run_awaiting(self.proxy.chain.response_steps, self, 200)
-        self._send_answer(attempt, facts, body, refusal)
+        self._respond(200, lambda refusal: self._send_answer(attempt, facts, body, refusal))
 
     def _send_answer(self, attempt: Attempt, facts: AnswerFacts, body: bytes, refusal: TollwayError | None) -> None:
         record = self._record(attempt, facts, outcome="ok", error=refusal)
@@ -324,10 +358,12 @@ class Exchange(Call):
             return
         if not data:
             return
-        if not self._head_sent:
-            self._send_stream_head(attempt, data)
-        else:
+        if self._held_back is not None:
+            self._held_back += data
+        elif self._head_sent:
             self._downstream.write(data)
+        else:
+            self._begin_stream(attempt, data)
         if self._downstream.paused:
             attempt.pause()
 
@@ -343,21 +379,51 @@ class Exchange(Call):
             self._settle_stream(attempt, relay, error)
         if self._over:
             return
-        if error is not None:
-            self._downstream.write(relay.fail(error))
+        rest = relay.fail(error) if error is not None else b""
+        if self._held_back is not None:
+            self._held_back += rest
+            self._stream_done = True
+            return
         if not self._head_sent:
-            self._send_stream_head(attempt, b"")
-        self._downstream.finish()
-        self._close()
+            self._begin_stream(attempt, rest)
+            self._stream_done = True
+            if self._held_back is not None or self._over:
+                return
+        else:
+            self._downstream.write(rest)
+        self._end_stream()
 
-    def _send_stream_head(self, attempt: Attempt, data: bytes) -> None:
-        self._head_sent = True
+    def _end_stream(self) -> None:
+        if not self._over:
+            self._downstream.finish()
+            self._close()
+
+    def _begin_stream(self, attempt: Attempt, data: bytes) -> None:
+        """Ask the response policies, then send the head with the first bytes; hold those back while a policy waits."""
         self.status_code = 200
-        refusal = chain.run(self.proxy.chain.response_steps, self, 200) if not self.proxy.chain.awaits else None
+        if self.proxy.chain.awaits and self.proxy.chain.response_steps:
+            self._held_back = bytearray(data)
+            attempt.pause()
+            self._respond(200, lambda refusal: self._release_stream(attempt, refusal))
+        else:
+            self._respond(200, lambda refusal: self._send_stream_head(attempt, data, refusal))
+
+    def _release_stream(self, attempt: Attempt, refusal: TollwayError | None) -> None:
+        held, self._held_back = self._held_back, None
+        if self._over:
+            return
+        self._send_stream_head(attempt, bytes(held or b""), refusal)
+        if self._stream_done:
+            self._end_stream()
+        elif not self._over:
+            attempt.resume()
+
+    def _send_stream_head(self, attempt: Attempt, data: bytes, refusal: TollwayError | None) -> None:
         if refusal is not None:
             attempt.cancel(self.clock.monotonic())
             self._send_error(refusal, self._record(attempt, NO_FACTS, outcome="refused", error=refusal))
             return
+        self._head_sent = True
         translation = self._translation
         content_type = answers.EVENT_STREAM
         if translation is not None and translation.framing == "json-array":

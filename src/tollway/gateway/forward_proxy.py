@@ -2,12 +2,15 @@
 
 import asyncio
 import base64
+import re
 import socket
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from tollway.core.errors import UpstreamUnreachable
 
-_MAX_HEAD = 16_384
+_MAX_HEAD: Final = 16_384
+_STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]")
 
 
 async def open_tunnel(proxy_url: str, host: str, port: int) -> socket.socket:
@@ -21,20 +24,34 @@ async def open_tunnel(proxy_url: str, host: str, port: int) -> socket.socket:
     """
     proxy = urlsplit(proxy_url)
     loop = asyncio.get_running_loop()
-    family, kind, protocol, _, address = (
-        await loop.getaddrinfo(proxy.hostname, proxy.port or 80, type=socket.SOCK_STREAM)
-    )[0]
-    sock = socket.socket(family, kind, protocol)
+    sock = await _reach(loop, proxy.hostname or "", proxy.port or 80)
     try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await loop.sock_connect(sock, address)
         await loop.sock_sendall(sock, _connect_request(proxy.username, proxy.password, host, port))
         await _expect_success(loop, sock)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+async def _reach(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:
+    """Connect to the first of the proxy's addresses that answers."""
+    last: OSError | None = None
+    for family, kind, protocol, _, address in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setblocking(False)  # noqa: FBT003 - the standard library's own parameter
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await loop.sock_connect(sock, address)
+        except OSError as error:
+            sock.close()
+            last = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise last or OSError("no address")
 
 
 def _connect_request(user: str | None, password: str | None, host: str, port: int) -> bytes:
@@ -48,16 +65,19 @@ def _connect_request(user: str | None, password: str | None, host: str, port: in
 
 async def _expect_success(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
     head = b""
-    # One byte at a time past the status line would be exact; the peer behind the tunnel speaks only
-    # after we do (TLS, HTTP), so nothing of it can be read here by accident.
-    while b"\r\n\r\n" not in head:
+    while (end := head.find(b"\r\n\r\n")) < 0:
         data = await loop.sock_recv(sock, 4096)
         if not data or len(head) > _MAX_HEAD:
-            msg = "the forward proxy closed the connection"
+            msg = "the forward proxy closed the connection, or went on for ever, before it opened the tunnel"
             raise UpstreamUnreachable(msg)
         head += data
-    status = head.split(b" ", 2)[1:2]
-    if not head.startswith(b"HTTP/1.") or not status or status[0][:1] != b"2":
-        shown = status[0].decode("latin-1") if status else "nothing"
-        msg = f"the forward proxy refused the tunnel (it answered {shown})"
+    status = _STATUS.match(head)
+    if status is None:
+        msg = "the forward proxy did not answer in HTTP"
+        raise UpstreamUnreachable(msg)
+    if status[1][:1] != b"2":
+        raise UpstreamUnreachable(f"the forward proxy refused the tunnel (it answered {status[1].decode()})")
+    if len(head) > end + 4:
+        # The peer behind the tunnel speaks only after we do (TLS, HTTP): this is not from it.
+        msg = "the forward proxy sent more than its answer"
         raise UpstreamUnreachable(msg)

@@ -8,8 +8,9 @@ import msgspec
 from tollway.core.errors import BadRequest
 
 _decode: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-# Whole strings are one token, so that brackets inside them do not count.
-_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]]', re.DOTALL)
+# Whole strings are one token, so that brackets inside them do not count. One that never ends is one
+# too: looking for its end again from each quote inside it would take time by the square of the body.
+_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[{}\[\]]', re.DOTALL)
 _encode: Final = msgspec.json.Encoder().encode
 
 

@@ -52,14 +52,18 @@ class UpstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_closing",
+        "_complete",
         "_framed",
-        "_head_bytes",
+        "_head_done",
         "_headers",
         "_informational",
+        "_keep",
         "_parser",
         "_parts",
+        "_paused",
         "_pool",
         "_transport",
+        "_waited_bytes",
         "handler",
         "idle_since",
         "reused",
@@ -72,10 +76,16 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[bytes, bytes] = {}
         self._parts: list[bytes] = []
+        self._head_done = False
         self._framed = False
         self._informational = False
+        self._complete = False
+        self._keep = False
+        self._paused = False
         self._closing = False
-        self._head_bytes = 0
+        # How much was read since the last byte of a body. llhttp keeps an unfinished header of any
+        # size, so this is what bounds it.
+        self._waited_bytes = 0
         self.handler: AttemptHandler | None = None
         self.reused = False
         self.idle_since = 0.0
@@ -85,7 +95,7 @@ class UpstreamConnection(asyncio.Protocol):
     def send(self, data: bytes, handler: AttemptHandler) -> None:
         """Send a whole request; `handler` hears of its answer."""
         self.handler = handler
-        self._head_bytes = 0
+        self._waited_bytes = 0
         transport = self._transport
         if transport is None:
             self._fail(UpstreamUnreachable("the upstream closed the connection"))
@@ -101,12 +111,15 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Read no more until `resume`: whoever gets the answer reads too slowly."""
-        if self._transport is not None and self._transport.is_reading():
+        # An idle connection must not be paused by whoever had it last: its next user would wait for ever.
+        if self._transport is not None and self.handler is not None and not self._paused:
+            self._paused = True
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read again."""
-        if self._transport is not None and not self._transport.is_reading():
+        if self._transport is not None and self._paused:
+            self._paused = False
             self._transport.resume_reading()
 
     @property
@@ -134,10 +147,10 @@ class UpstreamConnection(asyncio.Protocol):
         handler = self.handler
         if handler is None:
             return
-        if self._headers and not self._framed and exc is None:
+        if self._head_done and not self._framed and exc is None:
             self.handler = None
             handler.ended()
-        elif self._headers:
+        elif self._head_done or self._waited_bytes:
             self._fail(UpstreamCut("the upstream closed the connection in the middle of its answer"))
         else:
             self._fail(UpstreamUnreachable("the upstream closed the connection before answering"))
@@ -147,17 +160,19 @@ class UpstreamConnection(asyncio.Protocol):
         if self.handler is None:
             self._unasked()
             return
-        if not self._headers:
-            self._head_bytes += len(data)
+        self._waited_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._deliver()
-            self._fail(UpstreamGarbled(f"the upstream's answer is not well-formed HTTP: {error}"))
-            return
+            if not self._complete:
+                self._give_up(error)
+                return
+            self._keep = False  # the answer is whole, but what follows it belongs to nobody
         if self._parts:
             self._deliver()
-        elif not self._headers and self._head_bytes > _MAX_HEAD_BYTES:
+        if self._complete:
+            self._finish()
+        elif self._waited_bytes > _MAX_HEAD_BYTES:
             self._fail(UpstreamGarbled(f"the upstream's answer has more than {_MAX_HEAD_BYTES} bytes of headers"))
 
     def eof_received(self) -> bool:
@@ -174,10 +189,15 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """An answer, or an informational one before it, begins."""
+        if self._complete:
+            msg = "a second answer to one request"
+            raise UpstreamGarbled(msg)  # stops the parser
         self._headers = {}
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take one header; of repeats, all are kept, joined."""
+        if self._head_done:
+            return  # a trailer: the answer's head is with its reader already
         key = name.lower()
         headers = self._headers
         headers[key] = headers[key] + b", " + value if key in headers else value
@@ -189,14 +209,15 @@ class UpstreamConnection(asyncio.Protocol):
             self._informational = True
             return
         headers = self._headers
+        self._head_done = True
+        self._waited_bytes = 0
         self._framed = b"content-length" in headers or b"transfer-encoding" in headers or status in (204, 304)
-        if not headers:
-            headers[b"date"] = b""  # an answer without any header is an answer all the same
         if self.handler is not None:
             self.handler.head(status, headers)
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece until the whole read is parsed."""
+        self._waited_bytes = 0
         self._parts.append(body)
 
     def on_message_complete(self) -> None:
@@ -205,19 +226,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._informational = False
             self._headers = {}
             return
-        if self._parts:
-            self._deliver()
-        handler, self.handler = self.handler, None
-        keep = self._framed and self._parser.should_keep_alive()
-        self._headers = {}
-        if handler is None:
-            self.close()
-            return
-        if keep and not self._closing:
-            self._pool.give_back(self)
-        else:
-            self.close()
-        handler.ended()
+        self._complete = True
+        self._keep = self._framed and self._parser.should_keep_alive()
 
     # --- inside
 
@@ -230,7 +240,32 @@ class UpstreamConnection(asyncio.Protocol):
         if self.handler is not None:
             self.handler.body(data)
 
-    def _fail(self, error: UpstreamError) -> None:
+    def _finish(self) -> None:
+        """The answer was handed on; keep the connection if it can carry another."""
+        handler, self.handler = self.handler, None
+        self._complete = self._head_done = False
+        self._headers = {}
+        if self._paused:
+            self.resume()
+        if handler is None:
+            self.close()
+            return
+        if self._keep and not self._closing:
+            self._pool.give_back(self)
+        else:
+            self.close()
+        handler.ended()
+
+    def _give_up(self, error: Exception) -> None:
+        self._deliver()
+        cause = error.__context__
+        if isinstance(error, httptools.HttpParserCallbackError) and cause is not None:
+            # What was raised by whoever hears of the answer is our defect, not the upstream's: show it.
+            self._fail(InternalError("the gateway failed to read the upstream's answer"))
+            raise cause
+        self._fail(UpstreamGarbled(f"the upstream's answer is not well-formed HTTP: {error}"))
+
+    def _fail(self, error: UpstreamError | InternalError) -> None:
         handler, self.handler = self.handler, None
         self._closing = True
         if self._transport is not None:
@@ -273,6 +308,7 @@ class Pool:
         self._spawn = spawn
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
+        self._closed = False
         self._addresses: list[str] = []
         self._addresses_until = 0.0
 
@@ -297,6 +333,9 @@ class Pool:
 
     def give_back(self, connection: UpstreamConnection) -> None:
         """Keep a connection whose answer is whole."""
+        if self._closed:
+            connection.close()
+            return
         connection.idle_since = self._clock()
         self._idle.append(connection)
 
@@ -318,6 +357,7 @@ class Pool:
 
     def close(self) -> None:
         """Close every idle connection; busy ones close when their answer is over."""
+        self._closed = True
         for connection in self._idle:
             connection.close()
         self._idle = []
@@ -325,7 +365,7 @@ class Pool:
     async def _connect(self, handler: AttemptHandler, timeout: float) -> None:  # noqa: ASYNC109 - one deadline for all steps
         try:
             async with asyncio.timeout(timeout):
-                connection = await self._open_connection()
+                connection = await self._open_connection(timeout)
         except TimeoutError:
             handler.failed(UpstreamUnreachable(f"no connection to the upstream within {timeout:g} s", status=504))
         except UpstreamError as error:
@@ -336,10 +376,11 @@ class Pool:
         except OSError as error:
             handler.failed(UpstreamUnreachable(f"no connection to the upstream: {_reason(error)}"))
         else:
-            self._open.add(connection)
+            if connection.alive:
+                self._open.add(connection)
             handler.connected(connection)
 
-    async def _open_connection(self) -> UpstreamConnection:
+    async def _open_connection(self, seconds: float) -> UpstreamConnection:
         origin = self.origin
         loop = asyncio.get_running_loop()
         server_name = self._server_name if self._tls is not None else None
@@ -350,15 +391,20 @@ class Pool:
             )
             return connection
         last: OSError | None = None
-        for address in await self._resolved():
+        deadline = loop.time() + seconds
+        addresses = await self._resolved()
+        for tried, address in enumerate(addresses):
+            # An address that does not answer at all must leave time for those after it.
+            share = (deadline - loop.time()) / (len(addresses) - tried)
             try:
-                _, connection = await loop.create_connection(
-                    lambda: UpstreamConnection(self),
-                    address,
-                    origin.port,
-                    ssl=self._tls,
-                    server_hostname=server_name,
-                )
+                async with asyncio.timeout(share):
+                    _, connection = await loop.create_connection(
+                        lambda: UpstreamConnection(self),
+                        address,
+                        origin.port,
+                        ssl=self._tls,
+                        server_hostname=server_name,
+                    )
             except ssl.SSLError:
                 raise
             except OSError as error:
