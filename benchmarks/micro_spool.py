@@ -8,9 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tollway.testing.usage_records import usage_records
-
 from tollway.gateway.spool import Spool
+from tollway.testing.usage_records import usage_records
 from tollway.wire.spool_format import encode_line
 
 RECORDS = 5_000

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tollway.testing.usage_records import usage_record, usage_records
 
 from tollway.gateway.spool import Spool
 from tollway.interfaces.usage_record import UsageRecord
+from tollway.testing.usage_records import usage_record, usage_records
 from tollway.wire.spool_format import decode_line, encode_line
 
 WORKER = "01KDVDNA00V3RS3DTR98H6BCFN"

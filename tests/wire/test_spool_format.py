@@ -2,10 +2,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tollway.testing.usage_records import usage_records
 
 from tollway.core.usage import Usage
 from tollway.interfaces.usage_record import UsageRecord
+from tollway.testing.usage_records import usage_records
 from tollway.wire.spool_format import (
     OwnMembers,
     decode_context,

@@ -27,6 +27,7 @@ class MeteringService:
                 endpoint=telemetry.otlp_endpoint,
                 headers={name: secret.reveal() for name, secret in telemetry.otlp_headers.items()},
                 service_name=telemetry.service_name,
+                vocabulary="A" if telemetry.semantic_conventions == "1.41" else "B",
             )
             self._exporter = OtelExporter(settings, provider_name=otel_name)
         on_records = self._exporter.offer if self._exporter is not None else None

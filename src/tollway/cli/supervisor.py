@@ -36,7 +36,7 @@ from tollway.cli.sockets import AddressTaken, reserve
 from tollway.gateway.log import Log
 from tollway.gateway.metrics import fold, merge
 from tollway.snapshot.codec import content_version, encode
-from tollway.snapshot.document import Listener, Snapshot
+from tollway.snapshot.document import Listener, Snapshot, Telemetry
 from tollway.wire.exposition import pack
 
 _RESTART_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
@@ -239,6 +239,10 @@ class Supervisor:
         if snapshot is None:
             self._log.error("the changed configuration was refused; the old one keeps serving")
             return
+        if snapshot.data_dir != self.snapshot.data_dir:
+            reason = "gateway.data_dir cannot change while the gateway runs; restart it"
+            self._log.error("the changed configuration was refused; the old one keeps serving", reason=reason)
+            return
         try:
             snapshot = self._reserve(snapshot)
         except AddressTaken as error:
@@ -256,10 +260,25 @@ class Supervisor:
                 *(self._offer(slot, self.snapshot) for slot in self._slots if slot.channel is not None)
             )
             return
-        self.snapshot = snapshot
+        before, self.snapshot = self.snapshot, snapshot
         self._release()
+        await self._retell(before.telemetry, snapshot.telemetry)
         await self._resize(snapshot.workers)
         self._log.info("serving a changed configuration", version=snapshot.version[:12])
+
+    async def _retell(self, before: Telemetry, after: Telemetry) -> None:
+        """Send telemetry, and serve probes and metrics, where the new snapshot says."""
+        if before == after:
+            return
+        await asyncio.to_thread(self._metering.stop)
+        self._metering = MeteringService(self._data_dir, after, self._log)
+        self._metering.start()
+        if (before.admin_host, before.admin_port) != (after.admin_host, after.admin_port):
+            await self._admin.close()
+            try:
+                await self._admin.start(after)
+            except AddressTaken as error:
+                self._log.error("probes and metrics are not served at their new address", reason=str(error))
 
     async def _resize(self, workers: int) -> None:
         """Have as many workers as the snapshot says."""

@@ -52,6 +52,9 @@ class Telemetry(Resource, frozen=True, kw_only=True):
     """Headers sent to the collector, each a secret reference."""
     service_name: Name = "tollway"
     """The service's name in traces and metrics."""
+    semantic_conventions: Literal["1.41", "genai"] = "1.41"
+    """Names of attributes and metrics: `1.41`, the last version in OpenTelemetry's main repository, or `genai`,
+    the newer names of its separate GenAI repository."""
 
 
 class Gateway(Resource, frozen=True, kw_only=True):

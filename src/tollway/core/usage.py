@@ -108,6 +108,8 @@ def usage_from_totals(
 
     A part that exceeds its total makes the record anomalous: totals kept, breakdown dropped.
     """
+    if input_total < 0 or output_total < 0:
+        return Usage(anomaly=f"negative totals: input {input_total}, output {output_total}")
     parts_in = cache_read + cache_write + cache_write_5m + cache_write_1h + input_audio + input_image + cache_read_audio
     parts_out = reasoning + output_audio + output_image
     fresh = input_total - parts_in

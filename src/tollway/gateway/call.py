@@ -4,6 +4,7 @@ Who writes what: the request is the listener's and never changes; `identity` is 
 the request phase; `usage` and `status_code` by the exchange; headers to set, by policies.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
@@ -21,6 +22,8 @@ from tollway.interfaces.policy import Authentication
 
 _OUTPUT_LIMITS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _MAX_CORRELATION_BYTES: Final = 256
+# W3C Trace Context, section 3.2: version 00 has exactly these fields, and ids of zeros are none.
+_TRACEPARENT: Final = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
 
 
 class Call:
@@ -28,6 +31,8 @@ class Call:
 
     # Defaults live on the class: an exchange stores only what its call really sets.
     correlation_bytes: bytes = b""
+    trace_id: str = ""
+    parent_span_id: str = ""
     identity: Authentication | None = None
     members: dict[str, msgspec.Raw] = {}  # noqa: RUF012 - replaced whole, never changed
     requested_model: RequestedModel = RequestedModel("")
@@ -244,6 +249,10 @@ class Call:
         if given is None or not 0 < len(given) <= _MAX_CORRELATION_BYTES or not given.isascii():
             given = new_correlation_id()
         self.correlation_bytes = given
+        trace = self.request.headers.get(b"traceparent")
+        if trace is not None and (found := _TRACEPARENT.fullmatch(trace)) is not None:
+            self.trace_id = found[1].decode("ascii")
+            self.parent_span_id = found[2].decode("ascii")
 
     @property
     def correlation_id(self) -> str:

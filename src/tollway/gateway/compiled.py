@@ -234,9 +234,9 @@ class Paths:
             if hasattr(dialect, "stream_parser"):
                 by_format.setdefault(dialect.format, dialect)  # pyright: ignore[reportArgumentType] - it has the rest too
         for operation, path in _MODELS_PATHS:
-            made: dict[str, Endpoint] = {
-                name: Endpoint(proxy, operation, dialect, "never") for name, dialect in by_format.items()
-            }
+            made: dict[str, Endpoint] = {}
+            for name, dialect in by_format.items():
+                made[name] = Endpoint(proxy, operation, dialect, "never")
             for name in ("openai", "anthropic", "gemini"):
                 endpoint = made.get(name)
                 if endpoint is None:

@@ -317,8 +317,7 @@ class Metrics:
             series = self._new_series(record)
         series.number += 1
         usage = record.usage
-        if usage is not NO_USAGE:
-            _count_tokens(series, usage)
+        outputs = _count_tokens(series, usage) if usage is not NO_USAGE else 0
         value = record.overhead_us
         counts = series.overhead
         counts[bisect_left(_OVERHEAD_US, value)] += 1
@@ -329,7 +328,7 @@ class Metrics:
             counts[bisect_left(_DURATION_US, value)] += 1
             counts[-1] += value
             if record.stream:
-                _count_stream(series, record)
+                _count_stream(series, record, outputs)
         if record.final:
             value = record.ended_us - record.started_us
             counts = series.request
@@ -426,7 +425,8 @@ def fold(dumps: Iterable[bytes]) -> bytes:
     return exposition.pack([family for family in merged if family.kind != "gauge"])
 
 
-def _count_tokens(series: _Series, usage: Usage) -> None:
+def _count_tokens(series: _Series, usage: Usage) -> int:
+    """Add the tokens; return how many were output."""
     leaves = msgspec.structs.astuple(usage)
     inputs = sum(leaves[:_INPUTS])
     outputs = sum(leaves[_INPUTS:_LEAVES])
@@ -448,18 +448,18 @@ def _count_tokens(series: _Series, usage: Usage) -> None:
     counts = series.output
     counts[bisect_left(_TOKEN_BOUNDS, outputs)] += 1
     counts[-1] += outputs
+    return outputs
 
 
-def _count_stream(series: _Series, record: UsageRecord) -> None:
+def _count_stream(series: _Series, record: UsageRecord, outputs: int) -> None:
     first = record.time_to_first_byte_us
     if not first:
         return
     counts = series.first
     counts[bisect_left(_FIRST_TOKEN_US, first)] += 1
     counts[-1] += first
-    after_first = record.usage.output_tokens - 1
-    if after_first > 0:
-        value = (record.upstream_us - first) // after_first
+    if outputs > 1:
+        value = (record.upstream_us - first) // (outputs - 1)
         counts = series.per_token
         counts[bisect_left(_PER_TOKEN_US, value)] += 1
         counts[-1] += value

@@ -123,4 +123,9 @@ def _telemetry(compilation: Compilation, telemetry: written.Telemetry) -> Teleme
             compilation.problems.add((*at, name), "the secret cannot be sent in a header: it is not visible ASCII")
         if name.lower() in names:
             headers[name.lower()] = secret
-    return Telemetry(otlp_endpoint=endpoint, otlp_headers=headers, service_name=telemetry.service_name)
+    return Telemetry(
+        otlp_endpoint=endpoint,
+        otlp_headers=headers,
+        service_name=telemetry.service_name,
+        semantic_conventions=telemetry.semantic_conventions,
+    )

@@ -243,6 +243,7 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     """`http://host:4318`; empty switches OpenTelemetry off."""
     otlp_headers: Mapping[str, Secret] = {}
     service_name: str = "tollway"
+    semantic_conventions: Literal["1.41", "genai"] = "1.41"
     admin_host: str = "127.0.0.1"
     admin_port: int = 0
     """Where the supervisor serves probes and metrics; 0: nowhere."""

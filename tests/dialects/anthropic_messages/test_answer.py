@@ -5,7 +5,7 @@ import pytest
 from tests.support.validators import complaints
 
 from tollway.core.answer import Answer, Choice, FinishReason
-from tollway.core.conversation import Audio, Image, Opaque, Part, Reasoning, Refusal, Text, ToolCall
+from tollway.core.conversation import Audio, File, Image, Opaque, Part, Reasoning, Refusal, Text, ToolCall
 from tollway.core.errors import UpstreamGarbled
 from tollway.core.usage import Usage
 from tollway.dialects.anthropic_messages.answer import message_id, parse_answer, render_answer, stop_reason
@@ -127,6 +127,7 @@ def test_only_words_of_this_api_are_written(finish: FinishReason | None, native:
         (Audio("aGk=", "wav", rest={"transcript": "hi"}), [{"type": "text", "text": "hi", "citations": None}]),
         (Audio("aGk=", "wav"), []),
         (Opaque("gemini", {"executableCode": {}}), []),
+        (File(plain="x"), []),
     ],
     ids=[
         "text",
@@ -139,6 +140,7 @@ def test_only_words_of_this_api_are_written(finish: FinishReason | None, native:
         "sound with words",
         "sound",
         "another API's part",
+        "a file",
     ],
 )
 def test_parts_of_other_apis_become_blocks_the_sdk_takes(part: Part, blocks: list[dict[str, Any]]) -> None:

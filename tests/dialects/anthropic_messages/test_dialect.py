@@ -34,6 +34,10 @@ def test_streams_are_always_events(query: str) -> None:
     assert DIALECT.stream_framing(query) == "sse"
 
 
+def test_a_watch_starts_with_nothing_seen() -> None:
+    assert not DIALECT.stream_watch(hide_usage=False).ended
+
+
 def test_a_request_for_the_vendor_is_complete() -> None:
     request = DIALECT.parse_request(_BODY, path_model="", stream=False)
     assert msgspec.json.decode(DIALECT.render_request(request, PROVIDER, Losses())) == msgspec.json.decode(_BODY)

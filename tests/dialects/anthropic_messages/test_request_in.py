@@ -119,6 +119,12 @@ def test_a_field_that_holds_part_of_the_conversation_is_essential() -> None:
     assert _parse(thread={"id": "t"}).essential == ("thread",)
 
 
+def test_unknown_members_of_a_message_stay_with_it() -> None:
+    content = [{"type": "tool_result", "tool_use_id": "a"}, {"type": "text", "text": "x"}]
+    messages = _parse(messages=[{"role": "user", "content": content, "note": 1}]).messages
+    assert [message.rest for message in messages] == [{}, {"note": 1}]
+
+
 def test_null_is_absent() -> None:
     request = _parse(system=None, temperature=None, tools=None, thinking=None, metadata=None, stop_sequences=None)
     assert request == _parse()

@@ -176,6 +176,20 @@ def test_what_would_become_another_request_is_refused(members: dict[str, Any], p
     assert refused.value.param == param
 
 
+def test_a_choice_of_a_later_version_is_written_back() -> None:
+    choice = ToolChoice("opaque", opaque=Opaque("anthropic-messages", {"type": "maybe"}))
+    assert _sent(dialect="anthropic-messages", tools=(_TOOL,), tool_choice=choice)[0]["tool_choice"] == {
+        "type": "maybe"
+    }
+
+
+def test_thinking_goes_on_after_a_turn_without_tools() -> None:
+    body, losses = _sent(
+        _HI, _answered("yes"), Message("user", (Text("so?"),)), reasoning=ReasoningRequest(effort="low")
+    )
+    assert ("thinking" in body, losses) == (True, [])
+
+
 def test_what_has_no_counterpart_is_reported_under_the_callers_name() -> None:
     _, losses = _sent(
         Message("user", (Text("hi"),), name="ana"),
@@ -269,6 +283,7 @@ def test_an_answers_schema_is_closed_everywhere() -> None:
             "a": {"type": "array", "items": {"type": "object", "properties": {"default": {"type": "string"}}}}
         },
         "enum": [{"type": "object"}],
+        "anyOf": [{"type": "object"}, True],
         "$defs": {"b": {"type": "object", "additionalProperties": True}},
     }
     body, _ = _sent(output=OutputFormat(kind="schema", schema=schema, name="x"))
@@ -285,6 +300,7 @@ def test_an_answers_schema_is_closed_everywhere() -> None:
             }
         },
         "enum": [{"type": "object"}],
+        "anyOf": [{"type": "object", "additionalProperties": False}, True],
         "$defs": {"b": {"type": "object", "additionalProperties": True}},
         "additionalProperties": False,
     }

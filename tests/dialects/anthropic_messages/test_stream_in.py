@@ -217,6 +217,12 @@ def test_an_endless_event_is_garbled() -> None:
         MessagesParser().feed(b"x" * (16 * 1024 * 1024 + 1))
 
 
+def test_usage_without_a_finish_only_counts() -> None:
+    events = _read(_START, {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 7}})
+    assert events[-1] == UsageReported(Usage(input_fresh=9, output_text=7))
+    assert ChoiceFinished(0, "stop") in _read(_START, {"type": "message_delta", "delta": {"stop_reason": "end_turn"}})
+
+
 def test_unknown_events_and_deltas_change_nothing() -> None:
     events = _read(
         _START,

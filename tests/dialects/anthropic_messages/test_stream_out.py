@@ -171,6 +171,30 @@ def test_a_waiting_part_is_written_even_if_it_never_ended() -> None:
     assert _types(written)[-3:] == ["content_block_stop", "message_delta", "message_stop"]
 
 
+def test_citations_of_this_api_are_written() -> None:
+    citation = {
+        "type": "char_location",
+        "cited_text": "H",
+        "document_index": 0,
+        "document_title": None,
+        "start_char_index": 0,
+        "end_char_index": 1,
+    }
+    delta = PartDelta(0, 0, "", annotations=({"type": "url_citation"}, citation))
+    written = _written(_STARTED, PartStarted(0, 0, "text"), delta, PartEnded(0, 0), *_END)
+    assert [event["delta"]["citation"] for event in written if event["type"] == "content_block_delta"] == [citation]
+
+
+def test_a_part_without_a_start_of_the_stream_begins_it_and_a_strange_one_is_ignored() -> None:
+    assert _types(_written(PartStarted(0, 0, "text")))[0] == "message_start"
+    assert _types(_written(_STARTED, _STARTED, PartDelta(0, 9, "x"), PartEnded(0, 9))) == ["message_start"]
+
+
+def test_unsigned_thinking_is_written_unsigned() -> None:
+    written = _written(_STARTED, PartStarted(0, 0, "reasoning"), PartDelta(0, 0, "hm"), PartEnded(0, 0), *_END)
+    assert [event["delta"]["type"] for event in written if event["type"] == "content_block_delta"] == ["thinking_delta"]
+
+
 def test_only_the_first_choice_is_written() -> None:
     written = _written(
         _STARTED, PartStarted(1, 0, "text"), PartDelta(1, 0, "other"), ChoiceFinished(1, "length"), *_END

@@ -89,6 +89,11 @@ def test_a_newer_family_chooses_the_amount_itself(model: str, effort: str, expec
     assert plan.effort == expected
 
 
+def test_a_newer_family_may_be_told_only_to_think() -> None:
+    plan = plan_thinking(ReasoningRequest(enabled=True), "claude-sonnet-5", None)
+    assert (plan.thinking, plan.effort) == ({"type": "adaptive"}, None)
+
+
 def test_a_newer_family_shows_its_thoughts_when_asked() -> None:
     plan = plan_thinking(ReasoningRequest(effort="low", show=True), "claude-opus-4-8", None)
     assert plan.thinking == {"type": "adaptive", "display": "summarized"}

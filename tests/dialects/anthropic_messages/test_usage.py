@@ -55,6 +55,10 @@ def test_a_lifetime_breakdown_larger_than_its_sum_is_not_believed() -> None:
     assert (usage.cache_write, usage.cache_write_5m) == (5, 0)
 
 
+def test_a_lifetime_breakdown_without_its_sum_is_the_sum() -> None:
+    assert read_usage({"cache_creation": {"ephemeral_1h_input_tokens": 9}}).cache_write_tokens == 9
+
+
 def test_thinking_is_part_of_the_output() -> None:
     usage = read_usage({"input_tokens": 1, "output_tokens": 30, "output_tokens_details": {"thinking_tokens": 20}})
     assert (usage.output_text, usage.reasoning, usage.output_tokens) == (10, 20, 30)

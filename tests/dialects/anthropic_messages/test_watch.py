@@ -94,6 +94,13 @@ def test_a_very_large_event_is_not_kept() -> None:
     assert usage.output_tokens == 30
 
 
+def test_an_event_that_is_not_json_is_passed_over() -> None:
+    watch = _watch(_START, b'event: message_stop\ndata: {"type":"message_stop"\n\n', _DELTA)
+    usage = watch.facts().usage
+    assert usage is not None
+    assert (watch.ended, usage.output_tokens) == (False, 30)
+
+
 def test_nothing_seen_is_nothing_known() -> None:
     facts = MessagesWatch().facts()
     assert (facts.usage, facts.model) == (None, "")

@@ -5,7 +5,7 @@ import pytest
 from tests.support.validators import complaints
 
 from tollway.core.answer import Answer, Choice, FinishReason
-from tollway.core.conversation import Audio, Image, Opaque, Part, Reasoning, Refusal, Text, ToolCall
+from tollway.core.conversation import Audio, File, Image, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from tollway.core.errors import UpstreamGarbled
 from tollway.core.usage import Usage
 from tollway.dialects.gemini.answer import finish_word, parse_answer, render_answer
@@ -190,6 +190,8 @@ def test_only_words_of_this_api_are_written(finish: FinishReason, native: str | 
         (Image(data="aGk="), [{"inlineData": {"mimeType": "image/png", "data": "aGk="}}]),
         (Image(url="https://a/b"), [{"fileData": {"fileUri": "https://a/b", "mimeType": "image/png"}}]),
         (Audio("aGk=", "wav"), [{"inlineData": {"mimeType": "audio/wav", "data": "aGk="}}]),
+        (File(data="aGk="), [{"inlineData": {"mimeType": "application/octet-stream", "data": "aGk="}}]),
+        (ToolResult("c", ()), []),
         (Opaque("anthropic-messages", {"type": "compaction"}), []),
     ],
 )

@@ -49,6 +49,10 @@ def test_a_raw_body_needs_no_model_and_no_word_for_usage() -> None:
     assert members == before
 
 
+def test_a_watch_starts_with_nothing_seen() -> None:
+    assert not DIALECT.stream_watch(hide_usage=False).ended
+
+
 def test_a_request_for_the_vendor_is_complete() -> None:
     request = DIALECT.parse_request(_BODY, path_model="gemini-2.5-flash", stream=False)
     assert msgspec.json.decode(DIALECT.render_request(request, PROVIDER, Losses())) == msgspec.json.decode(_BODY)

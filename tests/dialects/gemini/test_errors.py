@@ -74,6 +74,15 @@ def test_googles_details_say_when_to_repeat_and_what_was_wrong(body: bytes) -> N
     assert (error.retry_after_seconds, error.param) == (34.5, "contents")
 
 
+def test_a_key_google_does_not_know_is_not_the_callers_fault() -> None:
+    body = (
+        b'{"error":{"code":400,"message":"API key not valid","status":"INVALID_ARGUMENT","details":['
+        b'{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID"}]}}'
+    )
+    error = parse_error(400, body, {})
+    assert (error.status, error.kind, error.message) == (401, "UNAUTHENTICATED", "API key not valid")
+
+
 def test_a_header_says_more_surely_when_to_repeat() -> None:
     assert parse_error(429, _DETAILS, {"retry-after": "2"}).retry_after_seconds == 2.0
 

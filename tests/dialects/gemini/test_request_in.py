@@ -33,6 +33,17 @@ def test_contents_may_be_short(contents: object) -> None:
     assert _parse(contents=contents).messages == (Message("user", (Text("hi"),)),)
 
 
+def test_the_system_instruction_may_be_short_or_empty() -> None:
+    assert _parse(systemInstruction="be kind").messages[0] == Message("system", (Text("be kind"),))
+    assert len(_parse(systemInstruction={"parts": []}).messages) == 1
+    assert len(_parse(systemInstruction={}).messages) == 1
+
+
+def test_words_before_a_result_keep_their_place() -> None:
+    parts = [{"text": "a"}, {"functionResponse": {"id": "c", "name": "f"}}, {"text": "b"}]
+    assert [message.role for message in _parse(contents=[{"parts": parts}]).messages] == ["user", "tool", "user"]
+
+
 @pytest.mark.parametrize(
     ("members", "param"),
     [

@@ -180,6 +180,21 @@ def test_newer_models_get_a_signature_for_every_step_of_another_model() -> None:
     assert ["thoughtSignature" in call for call in calls] == [True, False, True]
 
 
+def test_own_settings_are_written_back() -> None:
+    choice = ToolChoice("opaque", opaque=Opaque("gemini", {"mode": "FROM_TOMORROW"}))
+    body, losses = _sent(
+        dialect="gemini",
+        tool_choice=choice,
+        store=False,
+        service_tier="from_tomorrow",
+        reasoning=ReasoningRequest(),
+        output=OutputFormat(kind="text"),
+    )
+    assert body["toolConfig"] == {"functionCallingConfig": {"mode": "FROM_TOMORROW"}}
+    assert (body["store"], body["serviceTier"], losses) == (False, "from_tomorrow", [])
+    assert body["generationConfig"] == {"responseMimeType": "text/plain"}
+
+
 def test_unknown_fields_pass_through() -> None:
     assert _sent(rest={"fromTomorrow": 1})[0]["fromTomorrow"] == 1
 

@@ -178,6 +178,11 @@ def test_a_picture_is_one_part() -> None:
     )
 
 
+def test_a_file_by_address_is_no_part() -> None:
+    part = {"fileData": {"fileUri": "https://a/b.mp4", "mimeType": "video/mp4"}}
+    assert collect_stream(_read(_chunk(part, finishReason="STOP"))).choices[0].parts == ()
+
+
 def test_a_call_keeps_its_own_id() -> None:
     part = {"functionCall": {"id": "own", "name": "f"}}
     assert collect_stream(_read(_chunk(part, finishReason="STOP"))).choices[0].parts == (ToolCall("own", "f", "{}"),)

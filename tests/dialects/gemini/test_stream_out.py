@@ -149,6 +149,11 @@ def test_probabilities_are_written() -> None:
     assert written[0]["candidates"][0]["logprobsResult"]["chosenCandidates"] == [{"token": "a", "logProbability": -1.0}]
 
 
+def test_a_strange_part_is_ignored() -> None:
+    nothing = [PartDelta(0, 9, "x"), PartEnded(0, 9), PartStarted(0, 0, "text"), PartDelta(0, 0, "")]
+    assert _parts(_written(_STARTED, *nothing, *_END)) == [{"text": ""}]
+
+
 def test_an_answer_that_only_ended_is_finished() -> None:
     assert _written(AnswerEnded())[0]["candidates"][0]["finishReason"] == "STOP"
 

@@ -89,6 +89,11 @@ def test_a_last_event_without_its_blank_line_counts() -> None:
     assert (watch.ended, usage.output_tokens) == (True, 8)
 
 
+def test_of_a_very_large_event_that_never_ends_nothing_is_known() -> None:
+    watch = _watch(b'data: {"x": "' + b"A" * 300_000, b'"usageMetadata": {"promptTokenCount": 4')
+    assert watch.facts().usage is None
+
+
 def test_nothing_seen_is_nothing_known() -> None:
     assert GeminiWatch().facts().usage is None
 

@@ -123,19 +123,17 @@ def test_a_caller_of_this_api_keeps_its_own_fields() -> None:
 
 
 def test_what_a_provider_refuses_is_left_out_and_reported_in_the_callers_words() -> None:
-    provider = _lacking("reasoning_effort", "seed", "response_format", "min_p")
+    provider = _lacking("reasoning_effort", "seed", "min_p")
     body, lost = _render(
         provider,
         dialect="gemini",
         reasoning=ReasoningRequest(effort="low"),
         seed=3,
-        output=OutputFormat("json"),
         rest={"min_p": 1},
     )
     assert body == {}
     assert lost == [
         "generationConfig.seed",
-        "generationConfig.responseJsonSchema",
         "generationConfig.thinkingConfig",
         "min_p",
     ]

@@ -320,12 +320,18 @@ def proof_block(text: str, proof: CarriedProof) -> JsonObject:
 def _image_source(part: Image) -> JsonObject:
     inline = split_data_url(part.url)
     if inline is not None:
-        return {"type": "base64", "media_type": inline[0], "data": inline[1]}
+        return _inline_image(*inline)
     if part.data is not None:
-        return {"type": "base64", "media_type": part.media_type or "image/png", "data": part.data}
+        return _inline_image(part.media_type or "image/png", part.data)
     if part.url is not None:
         return {"type": "url", "url": part.url}
     return {"type": "file", "file_id": part.file_id}
+
+
+def _inline_image(media_type: str, data: str) -> JsonObject:
+    # The API refuses `image/jpg`, which others let pass.
+    known = "image/jpeg" if media_type == "image/jpg" else media_type
+    return {"type": "base64", "media_type": known, "data": data}
 
 
 def _plain_text(media_type: str | None, data: str | None) -> str | None:
