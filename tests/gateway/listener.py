@@ -165,17 +165,18 @@ def read_answers(data: bytes, *, heads_only: bool = False) -> list[Answer]:
 
 
 def _unchunk(data: bytes) -> tuple[bytes, bytes, bool]:
-    body = b""
-    while (end := data.find(b"\r\n")) >= 0:
-        size = int(data[:end], 16)
-        piece, data = data[end + 2 : end + 2 + size], data[end + 2 + size :]
-        body += piece
-        if len(piece) < size or not data.startswith(b"\r\n"):
-            return body, b"", False
-        data = data[2:]
+    pieces: list[bytes] = []
+    at = 0
+    while (end := data.find(b"\r\n", at)) >= 0:
+        size = int(data[at:end], 16)
+        at = end + 2 + size
+        pieces.append(data[end + 2 : at])
+        if data[at : at + 2] != b"\r\n":
+            break
+        at += 2
         if size == 0:
-            return body, data, True
-    return body, b"", False
+            return b"".join(pieces), data[at:], True
+    return b"".join(pieces), b"", False
 
 
 class Served:

@@ -1,6 +1,7 @@
 """HTTP/1.1 on the listener's side: first without a socket, then over real ones."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 import time
@@ -32,23 +33,24 @@ async def settled() -> None:
 
 # --- what is refused
 
-BODY = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
+BODY = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 REFUSED: list[tuple[str, bytes, int, str]] = [
-    ("two equal lengths", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400, "Content-Length"),
-    ("two lengths", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc", 400, "Content-Length"),
-    ("a list of lengths", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n\r\nabc", 400, "Content-Length"),
-    ("a signed length", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc", 400, "Content-Length"),
-    ("a hexadecimal length", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x3\r\n\r\nabc", 400, "Content-Length"),
-    ("an empty length", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", 400, "Content-Length"),
-    ("a length no machine holds", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999\r\n\r\n", 400, "Content-Length"),
-    ("length, then chunks", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "Transfer-Encoding"),
-    ("chunks, then length", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", 400, "Content-Length"),
+    ("two equal lengths", POST + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400, "Content-Length"),
+    ("two lengths", POST + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc", 400, "Content-Length"),
+    ("a list of lengths", POST + b"Content-Length: 3, 3\r\n\r\nabc", 400, "Content-Length"),
+    ("a signed length", POST + b"Content-Length: +3\r\n\r\nabc", 400, "Content-Length"),
+    ("a hexadecimal length", POST + b"Content-Length: 0x3\r\n\r\nabc", 400, "Content-Length"),
+    ("an empty length", POST + b"Content-Length:\r\n\r\n", 400, "Content-Length"),
+    ("a length no machine holds", POST + b"Content-Length: 99999999999999999999999\r\n\r\n", 400, "Content-Length"),
+    ("length, chunks", POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "Transfer-Encoding"),
+    ("chunks, then length", POST + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", 400, "Content-Length"),
     ("chunks in HTTP/1.0", b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "Transfer-Encoding"),
-    ("two codings in two lines", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n", 400, "Transfer-Encoding"),
-    ("another coding", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, "chunked"),
-    ("the coding identity", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n", 501, "chunked"),
-    ("nearly the right coding", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", 501, "chunked"),
+    ("two codings", POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n", 400, "Transfer-Encoding"),
+    ("another coding", POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, "chunked"),
+    ("the coding identity", POST + b"Transfer-Encoding: identity\r\n\r\n", 501, "chunked"),
+    ("nearly the right coding", POST + b"Transfer-Encoding: xchunked\r\n\r\n", 501, "chunked"),
     ("a chunk size of letters", BODY + b"zz\r\n\r\n", 400, "chunk size"),
     ("a negative chunk size", BODY + b"-1\r\na\r\n0\r\n\r\n", 400, "chunk size"),
     ("a chunk size with a blank", BODY + b"1 \r\na\r\n0\r\n\r\n", 400, "chunk size"),
@@ -81,7 +83,7 @@ REFUSED: list[tuple[str, bytes, int, str]] = [
     ("HTTP/1.2", b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505, "HTTP/1.1"),
     ("HTTP/3.7", b"GET / HTTP/3.7\r\nHost: a\r\n\r\n", 505, "HTTP/1.1"),
     ("CONNECT", b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405, "forward proxy"),
-    ("an unknown expectation", b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 200-maybe\r\nContent-Length: 1\r\n\r\n", 417, "100-continue"),
+    ("an unknown expectation", POST + b"Expect: 200-maybe\r\nContent-Length: 1\r\n\r\n", 417, "100-continue"),
 ]  # fmt: skip
 
 SENSITIVE = ("Authorization", "Content-Type", "client_id", "client_secret", "x-api-key", "api-key", "x-goog-api-key")
@@ -338,7 +340,15 @@ async def test_an_offer_to_upgrade_is_ignored_and_what_follows_is_the_next_reque
     )
     transport.feed(b"Host: a\r\n\r\n")
     assert [request.path for request in owner.requests] == [b"/1", b"/2", b"/3", b"/4"]
+    assert owner.requests[1].body == b"abc"
     assert [answer.status for answer in read_answers(bytes(transport.received))] == [200] * 4
+
+
+async def test_a_chunked_body_with_an_offer_to_upgrade_is_refused():
+    owner, transport = connected()
+    offer = b"Transfer-Encoding: chunked\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+    transport.feed(POST + offer + b"3\r\nabc\r\n0\r\n\r\n")
+    assert (read_answers(bytes(transport.received))[0].status, owner.requests) == (400, [])
 
 
 # --- 100-continue
@@ -633,6 +643,8 @@ ITEMS = st.sampled_from(
         BODY + b"3\r\nabc\r\n2;x=1\r\nde\r\n0\r\nT: v\r\n\r\n",
         b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET /u HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        POST + b"Content-Length: 5\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\nhello",
+        POST + b"Content-Length: 0\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
     ]
 )
 
@@ -730,7 +742,7 @@ def test_a_caller_that_resets_is_heard_of():
 
 
 def test_a_slow_reader_slows_its_stream_and_memory_stays_flat():
-    pieces = 2000
+    pieces = 1000
     with serving(Owner()) as served, served.connect(receive_buffer=32_768) as caller:
         caller.sendall(b"GET /flood/%d HTTP/1.1\r\nHost: a\r\n\r\n" % pieces)
         while not served.owner.floods:
@@ -741,11 +753,11 @@ def test_a_slow_reader_slows_its_stream_and_memory_stays_flat():
             before = flood.written
             time.sleep(0.1)
         # What is ahead of the reader sits in two kernel buffers and one bounded one of ours.
-        assert flood.written * len(PIECE) < 12_000_000
-        data = b""
+        assert flood.written * len(PIECE) < 8_000_000
+        data = bytearray()
         while not data.endswith(b"0\r\n\r\n"):
             data += caller.recv(1_000_000)
-        (answer,) = read_answers(data)
+        (answer,) = read_answers(bytes(data))
     assert (len(answer.body), answer.whole, flood.written) == (pieces * len(PIECE), True, pieces)
 
 
@@ -783,10 +795,9 @@ def test_connections_beyond_the_limit_are_closed_and_places_become_free_again():
         for caller in (first, second):
             caller.sendall(GET)
             assert caller.recv(1000).startswith(b"HTTP/1.1 200")
-        with served.connect() as third, pytest.raises(ConnectionError):
+        with served.connect() as third, contextlib.suppress(ConnectionError):
             third.sendall(GET)
             assert read_to_end(third) == b""
-            raise ConnectionError
         first.close()
         while len(served.owner.connections) > 1:
             time.sleep(0.005)

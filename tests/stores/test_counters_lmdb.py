@@ -7,7 +7,7 @@ import lmdb
 import pytest
 
 from tollway.core.errors import NotReady
-from tollway.interfaces.counters import Counters, Window
+from tollway.interfaces.counters import Admission, Counters, Window
 from tollway.stores.counters_lmdb import LmdbCounters
 from tollway.testing.contracts.counters import MINUTE_US, START_US, CountersContract, SharedCountersContract
 
@@ -24,25 +24,29 @@ class TestLmdbCounters(CountersContract, SharedCountersContract):
 
 
 def window(n: int) -> Window:
-    return Window(b"key %d" % n, MINUTE_US, 100, 1)
+    return Window(b"key %d" % n, MINUTE_US, (100, 100, 100))
+
+
+def admit(counters: Counters, n: int) -> Admission:
+    return counters.admit([window(n)], (1, 1, 1), START_US)
 
 
 def used(counters: Counters, n: int) -> int:
-    return counters.settle([(b"key %d" % n, START_US, 0)], START_US)[0]
+    return counters.settle([window(n)], [START_US], (0, 0, 0), START_US)[0][0]
 
 
 def test_the_map_grows_when_it_is_full(tmp_path: Path):
     with LmdbCounters(tmp_path, map_bytes=16 * PAGE) as counters:
         for n in range(3000):
-            assert counters.admit([window(n)], START_US).admitted
+            assert admit(counters, n).admitted
         assert sum(used(counters, n) for n in range(3000)) == 3000
 
 
 def test_a_map_that_another_worker_grew_is_taken_over(tmp_path: Path):
     with LmdbCounters(tmp_path, map_bytes=16 * PAGE) as counters:
-        counters.admit([window(0)], START_US)
+        admit(counters, 0)
         grow_elsewhere(tmp_path)
-        assert counters.admit([window(0)], START_US).states[0].used == 2
+        assert admit(counters, 0).used == ((2, 2, 2),)
         assert used(counters, 2999) == 1
 
 
@@ -52,7 +56,7 @@ from tollway.interfaces.counters import Window
 from tollway.stores.counters_lmdb import LmdbCounters
 with LmdbCounters(sys.argv[1]) as counters:
     for n in range(1, 3000):
-        counters.admit([Window(b"key %d" % n, int(sys.argv[2]), 100, 1)], int(sys.argv[3]))
+        counters.admit([Window(b"key %d" % n, int(sys.argv[2]), (100, 100, 100))], (1, 1, 1), int(sys.argv[3]))
 """
 
 
@@ -63,14 +67,14 @@ def grow_elsewhere(directory: Path):
 
 def test_counts_outlive_an_orderly_close(tmp_path: Path):
     with LmdbCounters(tmp_path) as counters:
-        counters.admit([window(0)], START_US)
+        admit(counters, 0)
     with LmdbCounters(tmp_path) as counters:
         assert used(counters, 0) == 1
 
 
 def test_counts_closed_in_order_are_taken_up_after_a_reboot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with LmdbCounters(tmp_path) as counters:
-        counters.admit([window(0)], START_US)
+        admit(counters, 0)
     monkeypatch.setattr("tollway.stores.counters_lmdb._boot_id", lambda: b"the next boot")
     with LmdbCounters(tmp_path) as counters:
         assert used(counters, 0) == 1
@@ -78,7 +82,7 @@ def test_counts_closed_in_order_are_taken_up_after_a_reboot(tmp_path: Path, monk
 
 def test_counts_left_open_by_a_crash_of_the_machine_are_thrown_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with LmdbCounters(tmp_path) as counters:
-        counters.admit([window(0)], START_US)
+        admit(counters, 0)
     (tmp_path / "owner").write_bytes(b"an earlier boot")
     with LmdbCounters(tmp_path) as counters:
         assert used(counters, 0) == 0
@@ -101,4 +105,4 @@ def test_a_store_that_fails_is_an_error_and_never_an_admission(tmp_path: Path):
     counters = LmdbCounters(tmp_path)
     counters.close()
     with pytest.raises((NotReady, lmdb.Error)):
-        counters.admit([window(0)], START_US)
+        admit(counters, 0)

@@ -49,7 +49,7 @@ def neutral_streams(
         previous = ""
         calls = False
         for number in range(draw(st.integers(0, 4))):
-            allowed = [kind for kind in kinds if kind == "tool_call" or (kind != previous and kind != "refusal")]
+            allowed = [kind for kind in kinds if kind == "tool_call" or kind != previous]
             kind = draw(st.sampled_from(allowed))
             previous = kind
             calls = calls or kind == "tool_call"

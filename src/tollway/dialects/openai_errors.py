@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
+from tollway.core.answer import StreamFailed
 from tollway.core.errors import TollwayError, UpstreamAnswered
 from tollway.core.json_value import Json, JsonObject
 from tollway.dialects.caller_fields import as_list, as_object
@@ -191,3 +192,9 @@ def error_in_answer(value: JsonObject) -> UpstreamAnswered | None:
         kind=kind if isinstance(kind, str) else "",
         code=code if isinstance(code, str) else None,
     )
+
+
+def stream_failure(error: UpstreamAnswered) -> StreamFailed:
+    """Tell an error of a provider as the end of its stream."""
+    code = None if error.code == UpstreamAnswered.code else error.code
+    return StreamFailed(error.message, status=error.status, kind=error.kind, code=code)

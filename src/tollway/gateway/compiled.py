@@ -115,7 +115,7 @@ class Endpoint:
     ) -> None:
         """Bind a dialect to a proxy. For the list of models the dialect only says how errors look."""
         self.proxy = proxy
-        self.operation = operation
+        self.operation: Operation = operation
         self.dialect_name = dialect.name
         self.format: InboundFormat = dialect.format
         self.streams = streams

@@ -64,6 +64,7 @@ class Http1Connection(asyncio.Protocol):
         "_target",
         "_transport",
         "_trouble",
+        "_unparsed_body",
         "_waited_bytes",
         "_waits_continue",
         "address",
@@ -91,6 +92,7 @@ class Http1Connection(asyncio.Protocol):
         self._in_head = False
         self._body: list[bytes | bytearray] = []
         self._body_bytes = 0
+        self._unparsed_body = 0
         # How much was read: at once, of the read a request began in, and since then without a byte
         # of a body. llhttp keeps an unfinished header of any size, so this is what bounds it.
         self._read_bytes = 0
@@ -138,7 +140,10 @@ class Http1Connection(asyncio.Protocol):
         self._waited_bytes += size
         try:
             try:
-                self._parser.feed_data(data)
+                if self._unparsed_body:
+                    self._ignore_upgrades(memoryview(data))
+                else:
+                    self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
                 self._ignore_upgrades(memoryview(data)[upgrade.args[0] :])
         except httptools.HttpParserError as error:
@@ -248,6 +253,8 @@ class Http1Connection(asyncio.Protocol):
             request.body = b"".join(self._body)  # one piece is not copied
             self._body = []
         request.keep_alive = self._parser.should_keep_alive()
+        if b"upgrade" in request.headers and self._parser.should_upgrade() and self._offered_with_body(request):
+            return
         self._request = None
         self._waits_continue = False
         if self._busy:
@@ -255,9 +262,25 @@ class Http1Connection(asyncio.Protocol):
         else:
             self._answer(request)
 
+    def _offered_with_body(self, request: Request) -> bool:
+        """Whether a body follows an offer to upgrade: llhttp takes that for the other protocol's first bytes."""
+        if b"transfer-encoding" in request.headers:
+            raise BadRequest("a chunked body with an offer to upgrade is not taken; send it without", param="upgrade")
+        if not self._body_bytes:
+            self._unparsed_body = int(request.headers.get(b"content-length", b"0"))
+        return self._unparsed_body > 0
+
     def _ignore_upgrades(self, rest: memoryview) -> None:
-        # RFC 9110, section 7.8: a server may ignore an offer to upgrade; what follows is the next request.
+        # RFC 9110, section 7.8: a server may ignore an offer to upgrade; what follows is the body and the next request.
         while rest:
+            if self._unparsed_body:
+                piece = bytes(rest[: self._unparsed_body])
+                rest = rest[len(piece) :]
+                self._unparsed_body -= len(piece)
+                self.on_body(piece)
+                if not self._unparsed_body:
+                    self.on_message_complete()
+                continue
             try:
                 self._parser.feed_data(rest)
             except httptools.HttpParserUpgrade as upgrade:
@@ -331,7 +354,6 @@ class Http1Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         """The current exchange is over: go on with the next request, or wait, or close."""
-        self.handler = None
         if not self._keep_alive or (self.owner.draining and not self._queue):
             self._linger()  # and stays busy: what is still read is not answered
         elif self.paused:
@@ -405,6 +427,7 @@ class Http1Connection(asyncio.Protocol):
                 parts.append(body)
         else:
             parts.append(b"\r\n")
+        self.handler = None  # it is over, and hears no more of this connection
         transport.write(b"".join(parts))
         self._next()
 
@@ -432,6 +455,7 @@ class Http1Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
+        self.handler = None
         if self._chunked:
             transport.write(b"0\r\n\r\n")
         self._next()

@@ -8,7 +8,7 @@ from tollway.gateway.request import Request
 from tollway.snapshot.document import Limits
 
 
-def head_trouble(request: Request, version: str, limits: Limits, *, lines: int, read_bytes: int) -> TollwayError | None:
+def head_trouble(request: Request, version: str, limits: Limits, lines: int, read_bytes: int) -> TollwayError | None:
     """Say why a request whose head is complete is refused. Also sets the request's version.
 
     Args:
@@ -22,7 +22,7 @@ def head_trouble(request: Request, version: str, limits: Limits, *, lines: int, 
     coding = headers.get(b"transfer-encoding")
     if version != "1.1":
         if version != "1.0":
-            return _version_refused(version)
+            return _version_refused(f"HTTP/{version}")
         request.version = "HTTP/1.0"
         if coding is not None:
             # RFC 9112, section 6.1: HTTP/1.0 knows no transfer codings, so its framing is faulty.
@@ -59,11 +59,11 @@ def parser_trouble(error: httptools.HttpParserError) -> TollwayError:
         raise cause
     reason = str(error)
     if "PRI" in reason:
-        return _version_refused("2 without TLS")
-    if "version" in reason:
-        return _version_refused("of this version")
+        return _version_refused("HTTP/2 without TLS")
+    if "HTTP version" in reason:
+        return _version_refused("this version of HTTP")
     return BadRequest(f"the request is not well-formed HTTP/1.1: {reason}")
 
 
 def _version_refused(version: str) -> CallerError:
-    return CallerError(f"HTTP/{version} is not spoken here; use HTTP/1.1", status=505, code="http_version")
+    return CallerError(f"{version} is not spoken here; use HTTP/1.1", status=505, code="http_version")

@@ -37,6 +37,7 @@ class Target:
         "key_expression",
         "pool",
         "provider",
+        "replaceable",
         "route",
     )
 
@@ -62,6 +63,8 @@ class Target:
         )
         self.forwards: tuple[bytes, ...] = tuple(sorted(name.encode() for name in provider.forward_headers))
         """Request headers of the caller that may pass."""
+        self.replaceable = frozenset(name.lower().encode() for name in provider.headers)
+        """Of the headers always sent, those that a caller's own may replace (`anthropic-version`)."""
         url = urlsplit(route.base_url)
         self._host = url.netloc.rpartition("@")[2]
         self._path_prefix = url.path.rstrip("/")

@@ -13,6 +13,7 @@ import msgspec
 from tollway.core.conversation import Conversation, Losses
 from tollway.core.embeddings import EmbeddingsRequest
 from tollway.core.errors import InternalError, TollwayError, UpstreamAnswered, UpstreamError
+from tollway.gateway.answer_headers import header_line
 from tollway.gateway.json_body import write_members
 from tollway.gateway.relay import PassthroughRelay, Relay, TranslatingRelay
 from tollway.interfaces.dialect import AnswerFacts, ConversationDialect, EmbeddingsDialect, StreamFraming
@@ -297,12 +298,16 @@ def forwarded_lines(call: "Call", attempt: "Attempt") -> bytes:
     lines: list[bytes] = []
     for name in forwards:
         raw = call.raw_header(name)
-        if raw is not None:
+        if raw is None:
+            continue
+        if name in attempt.target.replaceable:
+            attempt.set_header(name.decode("ascii"), raw.decode("latin-1"))
+        else:
             lines.append(b"%b: %b\r\n" % (name, raw))
     if call.upstream_set:
         for name, value in call.upstream_set.items():
             attempt.set_header(name, value)
     if call.upstream_added:
         for name, value in call.upstream_added:
-            lines.append(f"{name}: {value}\r\n".encode("latin-1"))
+            lines.append(header_line(name, value))
     return b"".join(lines)

@@ -7,7 +7,7 @@ Rules of this file:
   a reboot only if the last worker closed them (`_Directory`). Damaged counts would be worse than none.
 - One `LmdbCounters` a process and directory, opened after any fork.
 
-A row is `key → start_us, used, end_us`, little-endian; keys longer than `_LONGEST_KEY` bytes keep
+A row is `key → start_us, end_us` and the three amounts used, little-endian; keys longer than `_LONGEST_KEY` bytes keep
 their head and end in a hash of the whole.
 """
 
@@ -24,11 +24,13 @@ from typing import Final, Self, TypeVar
 import lmdb
 
 from tollway.core.errors import NotReady
-from tollway.interfaces.counters import Admission, Window, WindowState
+from tollway.interfaces.counters import Admission, Amounts, Window
 
-_ROW: Final = struct.Struct("<QqQ")
+_ROW: Final = struct.Struct("<QQqqq")
 _pack = _ROW.pack
 _unpack = _ROW.unpack
+_NO_ROW: Final = bytes(_ROW.size)
+"""Stands for a row that is not there: a window that ended at the beginning of time."""
 
 _LONGEST_KEY: Final = 128
 _HASH_BYTES: Final = 32
@@ -90,84 +92,89 @@ class LmdbCounters:
         env.reader_check()
         return env
 
-    def admit(self, windows: Sequence[Window], now_us: int) -> Admission:
-        """Reserve in all windows, or in none. The keys of one call are distinct."""
+    def admit(self, windows: Sequence[Window], reserve: Amounts, now_us: int) -> Admission:
+        """Reserve in all windows, or in none."""
         try:
-            admission = self._admit(windows, now_us)
+            admission = self._admit(windows, reserve, now_us)
         except lmdb.Error as error:
-            admission = self._after_growth(error, lambda: self._admit(windows, now_us))
+            admission = self._after_growth(error, lambda: self._admit(windows, reserve, now_us))
         if self._created >= _SWEEP_AFTER:
             self._sweep(now_us)
         return admission
 
-    def _admit(self, windows: Sequence[Window], now_us: int) -> Admission:
-        # Every line here is paid for by every call: no context manager, arguments by position.
+    def _admit(self, windows: Sequence[Window], reserve: Amounts, now_us: int) -> Admission:
+        # Every line here is paid for by every call: no context manager, arguments by position, the
+        # three amounts one by one.
+        first_more, second_more, third_more = reserve
+        starts: list[int] = []
+        used: list[Amounts] = []
         txn = self._begin(None, None, True)  # noqa: FBT003 - write
         try:
-            states: list[WindowState] = []
-            created = 0
             for window in windows:
                 key = window.key
                 if not 0 < len(key) <= _LONGEST_KEY:
                     key = _short(key)
-                length_us = window.length_us
-                row = txn.get(key)
-                if row is None:
-                    created += 1
-                    used = 0
-                    start_us = now_us - now_us % length_us if window.aligned else now_us
-                else:
-                    start_us, used, _ = _unpack(row)
-                    # A window may start after `now`: another worker read its clock later but came
-                    # first. One that starts further ahead than it lasts comes from a clock that
-                    # was stepped back.
-                    if not -length_us < now_us - start_us < length_us:
-                        used = 0
-                        start_us = now_us - now_us % length_us if window.aligned else now_us
-                limit = window.limit
-                if used >= limit:
-                    return _refused(txn, windows, states, now_us)
-                used += window.reserve
-                txn.put(key, _pack(start_us, used, start_us + length_us))
-                states.append(WindowState(start_us, used, limit, length_us))
+                start_us, end_us, first, second, third = _unpack(txn.get(key, _NO_ROW))
+                # A window may start after `now`: another worker read its clock later but came first.
+                # One that starts further ahead than it lasts comes from a clock that was stepped back.
+                if not start_us - window.length_us < now_us < end_us:
+                    self._created += end_us == 0
+                    start_us, end_us = _new_period(window, now_us)
+                    first = second = third = 0
+                first_most, second_most, third_most = window.limits
+                if first >= first_most or second >= second_most or third >= third_most:
+                    refusal = _refusal(txn, windows, starts, used, reserve, now_us)
+                    txn.abort()
+                    return refusal
+                first += first_more
+                second += second_more
+                third += third_more
+                txn.put(key, _pack(start_us, end_us, first, second, third))
+                starts.append(start_us)
+                used.append((first, second, third))
             txn.commit()
-        finally:
-            txn.abort()  # nothing, once committed
-        self._created += created
-        return Admission(True, tuple(states))  # noqa: FBT003 - admitted
+        except BaseException:
+            txn.abort()
+            raise
+        return Admission(True, tuple(starts), tuple(used))  # noqa: FBT003 - admitted
 
-    def settle(self, corrections: Sequence[tuple[bytes, int, int]], now_us: int) -> tuple[int, ...]:
-        """Add corrections to the windows they were reserved in, where those have not ended.
-
-        A key without a running window has 0 units used.
-        """
+    def settle(
+        self, windows: Sequence[Window], starts: Sequence[int], correction: Amounts, now_us: int
+    ) -> tuple[Amounts, ...]:
+        """Add a correction to the windows that began at `starts`, where those have not ended."""
         try:
-            return self._settle(corrections, now_us)
+            return self._settle(windows, starts, correction, now_us)
         except lmdb.Error as error:
-            return self._after_growth(error, lambda: self._settle(corrections, now_us))
+            return self._after_growth(error, lambda: self._settle(windows, starts, correction, now_us))
 
-    def _settle(self, corrections: Sequence[tuple[bytes, int, int]], now_us: int) -> tuple[int, ...]:
-        after: list[int] = []
+    def _settle(
+        self, windows: Sequence[Window], starts: Sequence[int], correction: Amounts, now_us: int
+    ) -> tuple[Amounts, ...]:
+        first_more, second_more, third_more = correction
+        used: list[Amounts] = []
         txn = self._begin(None, None, True)  # noqa: FBT003 - write
         try:
-            for key, start_us, delta in corrections:
-                stored = key if 0 < len(key) <= _LONGEST_KEY else _short(key)
-                row = txn.get(stored)
-                if row is None:
-                    after.append(0)
+            for window, began_us in zip(windows, starts, strict=False):
+                key = window.key
+                if not 0 < len(key) <= _LONGEST_KEY:
+                    key = _short(key)
+                start_us, end_us, first, second, third = _unpack(txn.get(key, _NO_ROW))
+                if not start_us - window.length_us < now_us < end_us:
+                    used.append((0, 0, 0))
                     continue
-                start, used, end_us = _unpack(row)
-                if not 2 * start - end_us < now_us < end_us:
-                    after.append(0)
-                    continue
-                if delta and start == start_us:
-                    used = max(0, used + delta)
-                    txn.put(stored, _pack(start, used, end_us))
-                after.append(used)
+                if start_us == began_us:
+                    first += first_more
+                    second += second_more
+                    third += third_more
+                    if first < 0 or second < 0 or third < 0:
+                        first, second, third = max(0, first), max(0, second), max(0, third)
+                    txn.put(key, _pack(start_us, end_us, first, second, third))
+                used.append((first, second, third))
             txn.commit()
-        finally:
-            txn.abort()  # nothing, once committed
-        return tuple(after)
+        except BaseException:
+            txn.abort()
+            raise
+        return tuple(used)
 
     def close(self) -> None:
         """Write everything to disk and let go. The last worker to close makes the counts last a reboot."""
@@ -199,8 +206,9 @@ class LmdbCounters:
             for _ in range(_SWEEP_VISITS):
                 if not here:
                     break
-                _, _, end_us = _unpack(cursor.value())
-                here = (cursor.delete() and bool(cursor.key())) if end_us <= now_us else cursor.next()
+                row = cursor.value()
+                ended = len(row) != _ROW.size or _unpack(row)[1] <= now_us
+                here = (cursor.delete() and bool(cursor.key())) if ended else cursor.next()
             self._sweep_from = bytes(cursor.key()) if here else b""
 
     def _after_growth(self, error: lmdb.Error, repeat: Callable[[], ResultT]) -> ResultT:
@@ -234,20 +242,35 @@ class LmdbCounters:
             os.close(file)
 
 
-def _refused(txn: lmdb.Transaction, windows: Sequence[Window], reserved: list[WindowState], now_us: int) -> Admission:
-    """Tell what every window holds, as if nothing had been reserved."""
-    states = [
-        WindowState(state.start_us, state.used - window.reserve, state.limit, state.length_us)
-        for window, state in zip(windows, reserved, strict=False)
-    ]
-    for window in windows[len(reserved) :]:
-        row = txn.get(window.key if 0 < len(window.key) <= _LONGEST_KEY else _short(window.key))
-        start_us, used, _ = (now_us, 0, 0) if row is None else _unpack(row)
-        if row is None or not -window.length_us < now_us - start_us < window.length_us:
-            used = 0
-            start_us = now_us - now_us % window.length_us if window.aligned else now_us
-        states.append(WindowState(start_us, used, window.limit, window.length_us))
-    return Admission(False, tuple(states), len(reserved))  # noqa: FBT003 - admitted
+def _refusal(
+    txn: lmdb.Transaction,
+    windows: Sequence[Window],
+    starts: Sequence[int],
+    used: Sequence[Amounts],
+    reserve: Amounts,
+    now_us: int,
+) -> Admission:
+    """Tell what every window holds, as if nothing had been reserved in those `starts` and `used` are of."""
+    refused_by = len(starts)
+    all_starts = list(starts)
+    before = [(first - reserve[0], second - reserve[1], third - reserve[2]) for first, second, third in used]
+    for window in windows[refused_by:]:
+        key = window.key if 0 < len(window.key) <= _LONGEST_KEY else _short(window.key)
+        start_us, end_us, *amounts = _unpack(txn.get(key, _NO_ROW))
+        if not start_us - window.length_us < now_us < end_us:
+            start_us, _ = _new_period(window, now_us)
+            amounts = (0, 0, 0)
+        all_starts.append(start_us)
+        before.append((amounts[0], amounts[1], amounts[2]))
+    limits = windows[refused_by].limits
+    refused_amount = next(n for n in range(3) if before[refused_by][n] >= limits[n])
+    return Admission(False, tuple(all_starts), tuple(before), refused_by, refused_amount)  # noqa: FBT003 - admitted
+
+
+def _new_period(window: Window, now_us: int) -> tuple[int, int]:
+    """Give start and end of a window that begins now."""
+    start_us = now_us - now_us % window.length_us if window.aligned else now_us
+    return start_us, start_us + window.length_us
 
 
 def _short(key: bytes) -> bytes:

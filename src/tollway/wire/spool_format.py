@@ -45,7 +45,8 @@ decode_own: Callable[[bytes], OwnMembers] = msgspec.json.Decoder(OwnMembers).dec
 
 def encode_line(record: UsageRecord) -> bytes:
     """Write one record as a line, line feed included."""
-    return _encode((record,))
+    # A list: msgspec 0.22 never frees the iterator it makes over anything else, one leaked object a record.
+    return _encode([record])
 
 
 def decode_line(line: bytes) -> UsageRecord:

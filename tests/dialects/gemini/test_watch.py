@@ -89,6 +89,12 @@ def test_a_last_event_without_its_blank_line_counts() -> None:
     assert (watch.ended, usage.output_tokens) == (True, 8)
 
 
+def test_an_event_that_is_not_json_is_passed_over() -> None:
+    watch = _watch(b'data: {"candidates": [{"finishReason": "STOP"\n\n', _WORDS)
+    assert not watch.ended
+    assert watch.facts().usage == Usage(input_fresh=15)
+
+
 def test_of_a_very_large_event_that_never_ends_nothing_is_known() -> None:
     watch = _watch(b'data: {"x": "' + b"A" * 300_000, b'"usageMetadata": {"promptTokenCount": 4')
     assert watch.facts().usage is None

@@ -54,7 +54,7 @@ def test_an_ordinary_chunk_is_passed_on_as_the_same_object() -> None:
     [
         [_chunk("a"), _chunk(finish="stop", usage=_COUNTS), _DONE],
         [_chunk("a", usage=_COUNTS), _chunk(finish="stop", usage=_COUNTS), _DONE],
-        [_chunk("a"), _chunk(finish="stop"), _chunk(x_groq={"usage": _COUNTS}), _DONE],
+        [_chunk("a"), _chunk(finish="stop", x_groq={"usage": _COUNTS}), _DONE],
         [_chunk("a") + _chunk(finish="stop") + _ONLY_USAGE + _DONE],
         [b"".join(_STREAM).replace(b"\n\n", b"\r\n\r\n")],
         [b"".join(_STREAM).replace(b'":', b'": ')],

@@ -2,30 +2,40 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
-from tollway.interfaces.counters import Admission, Window
+from tollway.interfaces.counters import NO_LIMIT, Admission, Amounts, Window
 from tollway.stores.counters_memory import MemoryCounters
 from tollway.testing.contracts.counters import CountersContract
 
 
 class AdmitsAll(MemoryCounters):
-    def admit(self, windows: Sequence[Window], now_us: int) -> Admission:
-        endless = [Window(w.key, w.length_us, 1 << 60, w.reserve, w.aligned) for w in windows]
-        return super().admit(endless, now_us)
+    def admit(self, windows: Sequence[Window], reserve: Amounts, now_us: int) -> Admission:
+        endless = [msgspec.structs.replace(window, limits=(NO_LIMIT,) * 3) for window in windows]
+        return super().admit(endless, reserve, now_us)
 
 
 class ReservesInEach(MemoryCounters):
-    def admit(self, windows: Sequence[Window], now_us: int) -> Admission:
-        admissions = [super(ReservesInEach, self).admit([window], now_us) for window in windows]
+    def admit(self, windows: Sequence[Window], reserve: Amounts, now_us: int) -> Admission:
+        admissions = [super(ReservesInEach, self).admit([window], reserve, now_us) for window in windows]
         refused = [index for index, admission in enumerate(admissions) if not admission.admitted]
-        states = tuple(admission.states[0] for admission in admissions)
-        return Admission(not refused, states, refused[0] if refused else -1)
+        starts = tuple(admission.starts[0] for admission in admissions)
+        used = tuple(admission.used[0] for admission in admissions)
+        return Admission(not refused, starts, used, refused[0] if refused else -1, 0 if refused else -1)
+
+
+class LimitsTheFirstAmountOnly(MemoryCounters):
+    def admit(self, windows: Sequence[Window], reserve: Amounts, now_us: int) -> Admission:
+        cut = [msgspec.structs.replace(w, limits=(w.limits[0], NO_LIMIT, NO_LIMIT)) for w in windows]
+        return super().admit(cut, reserve, now_us)
 
 
 class SettlesLate(MemoryCounters):
-    def settle(self, corrections: Sequence[tuple[bytes, int, int]], now_us: int) -> tuple[int, ...]:
-        return super().settle(corrections, min((start_us for _, start_us, _ in corrections), default=now_us))
+    def settle(
+        self, windows: Sequence[Window], starts: Sequence[int], correction: Amounts, now_us: int
+    ) -> tuple[Amounts, ...]:
+        return super().settle(windows, starts, correction, min(starts, default=now_us))
 
 
 class NeverForgets(MemoryCounters):
@@ -34,14 +44,13 @@ class NeverForgets(MemoryCounters):
 
 
 class NeverAligns(MemoryCounters):
-    def admit(self, windows: Sequence[Window], now_us: int) -> Admission:
-        return super().admit([Window(w.key, w.length_us, w.limit, w.reserve) for w in windows], now_us)
+    def admit(self, windows: Sequence[Window], reserve: Amounts, now_us: int) -> Admission:
+        return super().admit([msgspec.structs.replace(w, aligned=False) for w in windows], reserve, now_us)
 
 
 class CutsKeys(MemoryCounters):
-    def admit(self, windows: Sequence[Window], now_us: int) -> Admission:
-        cut = [Window(w.key[:511], w.length_us, w.limit, w.reserve, w.aligned) for w in windows]
-        return super().admit(cut, now_us)
+    def admit(self, windows: Sequence[Window], reserve: Amounts, now_us: int) -> Admission:
+        return super().admit([msgspec.structs.replace(w, key=w.key[:511]) for w in windows], reserve, now_us)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +67,11 @@ class CutsKeys(MemoryCounters):
 def test_a_store_with_a_fault_does_not_pass(store: type[MemoryCounters], caught_by: str):
     with pytest.raises(AssertionError):
         getattr(CountersContract(), caught_by)(store())
+
+
+def test_a_store_that_limits_the_first_amount_only_does_not_pass():
+    with pytest.raises(AssertionError):
+        CountersContract().test_each_amount_has_a_limit_of_its_own(LimitsTheFirstAmountOnly(), 2)
 
 
 def test_a_store_that_cuts_keys_does_not_pass():

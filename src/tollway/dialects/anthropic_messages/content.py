@@ -235,8 +235,7 @@ class BlockWriter:
                 self.lost.append(part_type(part))
                 return None
             case Audio():
-                self._readable("audio/")
-                return None
+                raise _unheard("audio")
 
     def _know_file(self, file_id: str | None) -> None:
         if file_id is not None and not self._own:
@@ -250,11 +249,7 @@ class BlockWriter:
         """Refuse sound and film: leaving out what the user showed would change the question."""
         kind = (media_type or "").partition("/")[0]
         if kind in {"audio", "video"}:
-            raise BadRequest(
-                f"An Anthropic model takes no {kind}; choose another model, or send words or pictures.",
-                code="unsupported_parameter",
-                param="messages",
-            )
+            raise _unheard(kind)
 
     def _rest(self, rest: JsonObject) -> JsonObject:
         return rest if self._own else {}
@@ -285,6 +280,14 @@ class BlockWriter:
         if part.is_error:
             block["is_error"] = True
         return _marked(block, part.cache, self._rest(part.rest))
+
+
+def _unheard(kind: str) -> BadRequest:
+    return BadRequest(
+        f"An Anthropic model takes no {kind}; choose another model, or send words or pictures.",
+        code="unsupported_parameter",
+        param="messages",
+    )
 
 
 def own_citations(annotations: Sequence[Json]) -> list[Json]:

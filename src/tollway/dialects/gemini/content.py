@@ -195,14 +195,12 @@ class PartWriter:
         found: list[JsonObject] = []
         unsigned = self._sign
         for part in parts:
+            written = self._part(part)
             if isinstance(part, ToolCall):
-                written = call_part(part)
-                if unsigned and "thoughtSignature" not in written:
-                    written["thoughtSignature"] = ANY_SIGNATURE
+                if unsigned and part.signature is None:
+                    written[0]["thoughtSignature"] = ANY_SIGNATURE
                 unsigned = False
-                found.append(with_rest(written, self._rest(part.rest)))
-            else:
-                found.extend(self._part(part))
+            found.extend(written)
         return found
 
     def _rest(self, rest: JsonObject) -> JsonObject:
@@ -231,7 +229,7 @@ class PartWriter:
                 self.lost.append(part_type(part))
                 return []
             case ToolCall():
-                return [call_part(part)]
+                return [with_rest(call_part(part), self._rest(part.rest))]
 
     def _know_file(self, file_id: str | None) -> None:
         if file_id is not None:

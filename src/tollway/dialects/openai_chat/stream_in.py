@@ -24,7 +24,6 @@ from tollway.core.answer import (
     PartKind,
     PartStarted,
     StreamEvent,
-    StreamFailed,
     UsageReported,
 )
 from tollway.core.conversation import Image, Opaque, Reasoning, Refusal, Text
@@ -42,7 +41,7 @@ from tollway.dialects.openai_chat.answer_in import (
 )
 from tollway.dialects.openai_chat.content import NAME, google_signature, parse_reasoning
 from tollway.dialects.openai_chat.usage import parse_usage
-from tollway.dialects.openai_errors import error_in_answer
+from tollway.dialects.openai_errors import error_in_answer, stream_failure
 from tollway.wire.sse import SseDecoder, SseEvent
 
 
@@ -108,7 +107,7 @@ class ChatStreamParser:
         failed = error_in_answer({"error": value} if event.event == "error" and "error" not in value else value)
         if failed is not None:
             self._over = True
-            out.append(StreamFailed(failed.message, status=failed.status, kind=failed.kind, code=failed.code))
+            out.append(stream_failure(failed))
             return
         choices = as_list(value.get("choices"))
         self._start(value, out, begins=bool(choices))

@@ -1,8 +1,8 @@
 """Finds usage and the served model in Chat answers that pass through unread.
 
 Rules of this file:
-- Most bytes that come end with a chunk whose finish reason is null. Nothing that matters can stand
-  before such a chunk, so one search from the end is all they cost.
+- Most bytes that come end with a chunk whose finish reason is null. No end and no usage can stand
+  before such a chunk, so one search from the end, and one for an error, is all they cost.
 - Of the others, a chunk is looked into only when it holds a usage that is not null, an error, or
   `[DONE]`; the one before it is kept too, for the finish reason.
 - Only `[DONE]` ends a stream that passes through.
@@ -125,6 +125,7 @@ class ChatStreamWatch:
             found >= 0
             and data.startswith((b":null", b": null"), found + 15)
             and data.find(b"\n", found) >= len(data) - 3
+            and b'"error"' not in data
         ):
             self._last = data
             return data

@@ -21,14 +21,13 @@ from tollway.core.answer import (
     PartKind,
     PartStarted,
     StreamEvent,
-    StreamFailed,
     UsageReported,
 )
 from tollway.core.conversation import Image, Opaque, Part, Reasoning, Refusal, Text, ToolCall
 from tollway.core.errors import UpstreamGarbled
 from tollway.core.json_value import Json, JsonObject
 from tollway.dialects.caller_fields import as_list, as_object, as_seconds, as_text
-from tollway.dialects.openai_errors import error_in_answer
+from tollway.dialects.openai_errors import error_in_answer, stream_failure
 from tollway.dialects.openai_responses.answer_in import (
     call_rest,
     failure,
@@ -188,14 +187,14 @@ class ResponsesStreamParser:
             out.append(UsageReported(usage))
         error = failure(response)
         if error is not None:
-            out.append(StreamFailed(error.message, status=error.status, code=error.code))
+            out.append(stream_failure(error))
             self._over = True
 
     def _error(self, value: JsonObject, out: list[StreamEvent]) -> None:
         nested = value.get("error")
         error = error_in_answer({"error": nested or {name: one for name, one in value.items() if name != "type"}})
         if error is not None:
-            out.append(StreamFailed(error.message, status=error.status, kind=error.kind, code=error.code))
+            out.append(stream_failure(error))
             self._over = True
 
     # --- items

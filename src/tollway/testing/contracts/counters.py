@@ -20,15 +20,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tollway.interfaces.counters import Admission, Counters, Window
+from tollway.interfaces.counters import NO_LIMIT, Admission, Counters, Window
 
 MINUTE_US = 60_000_000
 START_US = 1_767_225_600_000_000 + 12_345_678
 """Not at the start of a minute, so that aligned windows differ from the others."""
 
 
-def _window(key: bytes = b"key", *, limit: int = 100, reserve: int = 10, aligned: bool = False) -> Window:
-    return Window(key, MINUTE_US, limit, reserve, aligned)
+def _window(key: bytes = b"key", *, limit: int = 100, aligned: bool = False) -> Window:
+    return Window(key, MINUTE_US, (limit, NO_LIMIT, NO_LIMIT), aligned)
+
+
+def _admit(counters: Counters, window: Window, now_us: int = START_US, *, reserve: int = 10) -> Admission:
+    return counters.admit([window], (reserve, 0, 0), now_us)
+
+
+def _used(counters: Counters, key: bytes = b"key", now_us: int = START_US) -> int:
+    return counters.settle([_window(key)], [0], (0, 0, 0), now_us)[0][0]
+
+
+def _settle(counters: Counters, units: int, now_us: int = START_US, *, key: bytes = b"key") -> int:
+    return counters.settle([_window(key)], [START_US], (units, 0, 0), now_us)[0][0]
 
 
 _STEPS = st.lists(
@@ -50,95 +62,105 @@ class CountersContract:
         raise NotImplementedError
 
     def test_a_window_starts_at_first_use(self, counters: Counters) -> None:
-        first = counters.admit([_window()], START_US)
-        later = counters.admit([_window()], START_US + 5_000_000)
-        assert first.states[0].start_us == START_US
-        assert later.states[0].start_us == START_US
-        assert later.states[0].used == 20
-        assert later.states[0].remaining == 80
+        first = _admit(counters, _window(), START_US)
+        later = _admit(counters, _window(), START_US + 5_000_000)
+        assert first.starts == (START_US,)
+        assert later.starts == (START_US,)
+        assert later.used == ((20, 0, 0),)
 
     def test_an_aligned_window_starts_at_a_multiple_of_its_length(self, counters: Counters) -> None:
-        state = counters.admit([_window(aligned=True)], START_US).states[0]
-        assert state.start_us % MINUTE_US == 0
-        assert START_US - MINUTE_US < state.start_us <= START_US
+        start_us = _admit(counters, _window(aligned=True)).starts[0]
+        assert start_us % MINUTE_US == 0
+        assert START_US - MINUTE_US < start_us <= START_US
 
     def test_a_call_may_pass_the_limit_by_its_own_size_and_the_next_is_refused(self, counters: Counters) -> None:
-        over = counters.admit([_window(limit=5, reserve=50)], START_US)
-        refused = counters.admit([_window(limit=5, reserve=1)], START_US)
+        over = _admit(counters, _window(limit=5), reserve=50)
+        refused = _admit(counters, _window(limit=5), reserve=1)
         assert over.admitted
-        assert over.states[0].used == 50
-        assert over.states[0].remaining == 0
+        assert over.used == ((50, 0, 0),)
         assert not refused.admitted
-        assert refused.refused_by == 0
-        assert refused.states[0].used == 50
+        assert (refused.refused_by, refused.refused_amount) == (0, 0)
+        assert refused.starts == (START_US,)
+        assert refused.used == ((50, 0, 0),)
 
     def test_a_limit_of_zero_admits_nobody(self, counters: Counters) -> None:
-        assert not counters.admit([_window(limit=0)], START_US).admitted
+        assert not _admit(counters, _window(limit=0)).admitted
 
     def test_a_window_ends_exactly_after_its_length(self, counters: Counters) -> None:
-        counters.admit([_window(limit=10)], START_US)
-        assert not counters.admit([_window(limit=10)], START_US + MINUTE_US - 1).admitted
-        again = counters.admit([_window(limit=10)], START_US + MINUTE_US)
+        _admit(counters, _window(limit=10))
+        assert not _admit(counters, _window(limit=10), START_US + MINUTE_US - 1).admitted
+        again = _admit(counters, _window(limit=10), START_US + MINUTE_US)
         assert again.admitted
-        assert again.states[0].start_us == START_US + MINUTE_US
-        assert again.states[0].used == 10
+        assert again.starts == (START_US + MINUTE_US,)
+        assert again.used == ((10, 0, 0),)
 
     def test_several_windows_reserve_together(self, counters: Counters) -> None:
-        admission = counters.admit([_window(b"a"), _window(b"b", reserve=3)], START_US)
-        assert [state.used for state in admission.states] == [10, 3]
+        admission = counters.admit([_window(b"a"), _window(b"b")], (10, 7, 3), START_US)
+        assert admission.used == ((10, 7, 3), (10, 7, 3))
 
     @pytest.mark.parametrize("full", [0, 1, 2], ids=["first", "middle", "last"])
     def test_one_full_window_refuses_and_none_of_them_reserves(self, counters: Counters, full: int) -> None:
         keys = [b"a", b"b", b"c"]
-        counters.admit([_window(keys[full], limit=1, reserve=1)], START_US)
+        _admit(counters, _window(keys[full], limit=1), reserve=1)
         asked = [_window(key, limit=1 if n == full else 100) for n, key in enumerate(keys)]
-        refused = counters.admit(asked, START_US)
+        refused = counters.admit(asked, (10, 0, 0), START_US)
         assert not refused.admitted
-        assert refused.refused_by == full
-        assert [state.used for state in refused.states] == [1 if n == full else 0 for n in range(3)]
+        assert (refused.refused_by, refused.refused_amount) == (full, 0)
+        assert refused.used == tuple((1 if n == full else 0, 0, 0) for n in range(3))
+        assert len(refused.starts) == 3
         for n, key in enumerate(keys):
-            after = counters.admit([_window(key, reserve=0)], START_US)
-            assert after.states[0].used == (1 if n == full else 0)
+            assert _used(counters, key) == (1 if n == full else 0)
+
+    @pytest.mark.parametrize("full", [0, 1, 2])
+    def test_each_amount_has_a_limit_of_its_own(self, counters: Counters, full: int) -> None:
+        limits = tuple(5 if n == full else NO_LIMIT for n in range(3))
+        window = Window(b"key", MINUTE_US, (limits[0], limits[1], limits[2]))
+        assert counters.admit([window], (5, 5, 5), START_US).admitted
+        refused = counters.admit([window], (5, 5, 5), START_US)
+        assert not refused.admitted
+        assert (refused.refused_by, refused.refused_amount) == (0, full)
+        assert refused.used == ((5, 5, 5),)
 
     def test_no_windows_admit(self, counters: Counters) -> None:
-        assert counters.admit([], START_US) == Admission(True, ())  # noqa: FBT003 - admitted
-        assert counters.settle([], START_US) == ()
+        assert counters.admit([], (1, 1, 1), START_US) == Admission(True, (), ())  # noqa: FBT003 - admitted
+        assert counters.settle([], [], (1, 1, 1), START_US) == ()
 
     def test_settling_adds_the_difference(self, counters: Counters) -> None:
-        counters.admit([_window(b"a", reserve=10), _window(b"b", reserve=20)], START_US)
-        after = counters.settle([(b"a", START_US, -7), (b"b", START_US, 5)], START_US + 1)
-        assert after == (3, 25)
-        assert counters.admit([_window(b"a", reserve=0)], START_US + 2).states[0].used == 3
+        windows = [_window(b"a"), _window(b"b")]
+        admission = counters.admit(windows, (10, 20, 30), START_US)
+        after = counters.settle(windows, admission.starts, (-7, 5, 0), START_US + 1)
+        assert after == ((3, 25, 30), (3, 25, 30))
+        assert counters.admit(windows, (0, 0, 0), START_US + 2).used == after
 
     def test_settling_nothing_tells_what_is_used(self, counters: Counters) -> None:
-        counters.admit([_window()], START_US)
-        assert counters.settle([(b"key", START_US, 0)], START_US) == (10,)
+        _admit(counters, _window())
+        assert _settle(counters, 0) == 10
 
     def test_settling_never_goes_below_zero(self, counters: Counters) -> None:
-        counters.admit([_window(reserve=10)], START_US)
-        assert counters.settle([(b"key", START_US, -1000)], START_US) == (0,)
+        counters.admit([_window()], (10, 20, 30), START_US)
+        assert counters.settle([_window()], [START_US], (-1000, -1, -31), START_US) == ((0, 19, 0),)
 
     def test_settling_a_window_that_ended_changes_nothing(self, counters: Counters) -> None:
-        counters.admit([_window()], START_US)
-        assert counters.settle([(b"key", START_US, 30)], START_US + MINUTE_US) == (0,)
-        fresh = counters.admit([_window()], START_US + MINUTE_US)
-        assert fresh.states[0].used == 10
-        assert counters.settle([(b"key", START_US, 30)], START_US + MINUTE_US) == (10,)
-        assert counters.settle([(b"never seen", START_US, 30)], START_US) == (0,)
+        _admit(counters, _window())
+        assert _settle(counters, 30, START_US + MINUTE_US) == 0
+        fresh = _admit(counters, _window(), START_US + MINUTE_US)
+        assert fresh.used == ((10, 0, 0),)
+        assert _settle(counters, 30, START_US + MINUTE_US) == 10
+        assert _settle(counters, 30, key=b"never seen") == 0
 
     def test_a_worker_whose_clock_is_a_little_behind_shares_the_window(self, counters: Counters) -> None:
-        counters.admit([_window()], START_US)
-        behind = counters.admit([_window()], START_US - 1000)
-        assert behind.states[0].start_us == START_US
-        assert behind.states[0].used == 20
+        _admit(counters, _window())
+        behind = _admit(counters, _window(), START_US - 1000)
+        assert behind.starts == (START_US,)
+        assert behind.used == ((20, 0, 0),)
 
     def test_a_clock_stepped_back_far_starts_a_new_window(self, counters: Counters) -> None:
-        counters.admit([_window(limit=10)], START_US)
-        assert counters.admit([_window(limit=10)], START_US - MINUTE_US).admitted
+        _admit(counters, _window(limit=10))
+        assert _admit(counters, _window(limit=10), START_US - MINUTE_US).admitted
 
     def test_a_raised_limit_counts_at_once(self, counters: Counters) -> None:
-        counters.admit([_window(limit=10)], START_US)
-        assert counters.admit([_window(limit=11)], START_US).admitted
+        _admit(counters, _window(limit=10))
+        assert _admit(counters, _window(limit=11)).admitted
 
     @pytest.mark.parametrize(
         "keys",
@@ -150,16 +172,17 @@ class CountersContract:
         ],
     )
     def test_keys_of_any_length_stay_apart(self, counters: Counters, keys: tuple[bytes, bytes]) -> None:
-        counters.admit([_window(keys[0], reserve=1), _window(keys[1], reserve=2)], START_US)
-        assert counters.settle([(keys[0], START_US, 0), (keys[1], START_US, 0)], START_US) == (1, 2)
+        _admit(counters, _window(keys[0]), reserve=1)
+        _admit(counters, _window(keys[1]), reserve=2)
+        assert [_used(counters, key) for key in keys] == [1, 2]
 
     def test_ended_windows_are_swept_away(self, counters: Counters) -> None:
         for n in range(2000):
-            counters.admit([_window(b"old %d" % n)], START_US)
+            _admit(counters, _window(b"old %d" % n))
         for n in range(2000):
-            counters.admit([_window(b"new %d" % n)], START_US + MINUTE_US)
+            _admit(counters, _window(b"new %d" % n), START_US + MINUTE_US)
         for n in range(2000):
-            assert counters.settle([(b"new %d" % n, START_US + MINUTE_US, 0)], START_US + MINUTE_US) == (10,)
+            assert _used(counters, b"new %d" % n, START_US + MINUTE_US) == 10
         held = getattr(counters, "__len__", None)
         if held is not None:
             assert held() < 3000
@@ -187,14 +210,15 @@ class CountersContract:
                 elif kind == "admit":
                     # The other key of the pair makes refusals by either window likely.
                     pair = (keys[which], keys[(which + 1) % 3])
-                    asked = [_window(key, limit=limit, reserve=units, aligned=aligned) for key in pair]
+                    asked = [_window(key, limit=limit, aligned=aligned) for key in pair]
                     before = [_running(model, key, now_us, aligned=aligned) for key in pair]
-                    admission = counters.admit(asked, now_us)
+                    admission = counters.admit(asked, (units, 0, 0), now_us)
                     assert admission.admitted == all(used < limit for _, used in before)
-                    for key, (start, used), state in zip(pair, before, admission.states, strict=True):
-                        assert state.start_us == start
-                        assert state.used == used + units * admission.admitted
-                        assert state.used < limit + max(units, 1) or not admission.admitted
+                    after = zip(pair, before, admission.starts, admission.used, strict=True)
+                    for key, (start, used), started, (now_used, _, _) in after:
+                        assert started == start
+                        assert now_used == used + units * admission.admitted
+                        assert now_used < limit + max(units, 1) or not admission.admitted
                         if admission.admitted:
                             model[key] = (start, used + units)
                             calls.append((key, start))
@@ -205,7 +229,8 @@ class CountersContract:
                     if live and running == start:
                         used = max(0, used + units)
                         model[key] = (running, used)
-                    assert counters.settle([(key, start, units)], now_us) == (used if live else 0,)
+                    settled = counters.settle([_window(key)], [start], (units, 0, 0), now_us)
+                    assert settled == ((used if live else 0, 0, 0),)
 
         run()
 
@@ -249,14 +274,14 @@ class SharedCountersContract:
 
     def test_what_one_process_settles_another_sees(self, tmp_path: Path) -> None:
         here = type(self).open_counters(str(tmp_path / "store"))
-        here.admit([_window(b"seen", reserve=10)], START_US)
+        _admit(here, _window(b"seen"))
         spawn = multiprocessing.get_context("spawn")
         mine, theirs = spawn.Pipe()
-        other = spawn.Process(target=_settle, args=(type(self).open_counters, str(tmp_path / "store"), theirs))
+        other = spawn.Process(target=_settle_there, args=(type(self).open_counters, str(tmp_path / "store"), theirs))
         other.start()
-        assert mine.recv() == (7,)
+        assert mine.recv() == 7
         other.join()
-        assert here.settle([(b"seen", START_US, 0)], START_US) == (7,)
+        assert _used(here, b"seen") == 7
 
     def _start(self, tmp_path: Path, limit: int, reserve: int) -> list[tuple[SpawnProcess, Path]]:
         spawn = multiprocessing.get_context("spawn")
@@ -293,10 +318,10 @@ def _take_all(
     file = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     while not Path(place).with_name("go").exists():
         time.sleep(0.001)
-    window = _window(b"shared", limit=limit, reserve=reserve)
-    while counters.admit([window], START_US).admitted:
+    window = _window(b"shared", limit=limit)
+    while _admit(counters, window, reserve=reserve).admitted:
         os.write(file, b".")
 
 
-def _settle(open_counters: Callable[[str], Counters], place: str, answer: Connection) -> None:
-    answer.send(open_counters(place).settle([(b"seen", START_US, -3)], START_US))
+def _settle_there(open_counters: Callable[[str], Counters], place: str, answer: Connection) -> None:
+    answer.send(_settle(open_counters(place), -3, key=b"seen"))
