@@ -6,7 +6,7 @@ import socket
 from tollway.snapshot.document import Listener
 
 
-class AddressTaken(Exception):  # noqa: N818 - an outcome the operator must see
+class AddressTaken(Exception):
     """A listener's address cannot be had."""
 
 

@@ -48,7 +48,7 @@ _KILL_AFTER_SECONDS: Final = 5.0
 ValueT = TypeVar("ValueT")
 
 
-class StartRefused(Exception):  # noqa: N818 - an outcome the operator must see
+class StartRefused(Exception):
     """The gateway could not start; the message says why."""
 
 
@@ -345,7 +345,7 @@ class Supervisor:
     def _task_over(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._log.exception("a task of the supervisor failed", error)
+            self._log.defect("a task of the supervisor failed", error)
 
 
 async def _first(*events: asyncio.Event) -> None:

@@ -47,7 +47,7 @@ class ConfigError(msgspec.Struct, frozen=True):
         return f"{place}{where}{self.message}"
 
 
-class ConfigErrors(Exception):  # noqa: N818 - it is several
+class ConfigErrors(Exception):
     """A configuration that is refused whole; `str()` gives one line an error."""
 
     def __init__(self, errors: tuple[ConfigError, ...]) -> None:

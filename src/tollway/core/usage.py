@@ -8,7 +8,7 @@ Rules of this file:
   dropped, and `anomaly` says what was wrong.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -62,6 +62,11 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fa
             + self.cache_write_1h
         )
 
+    def totals(self) -> tuple[int, int]:
+        """`input_tokens` and `output_tokens` at once, for those who ask on every call."""
+        leaves = msgspec.structs.astuple(self)
+        return sum(leaves[:_INPUTS]), sum(leaves[_INPUTS:_LEAVES])
+
     @property
     def cached_tokens(self) -> int:
         """Input tokens read from cache, all modalities."""
@@ -83,11 +88,14 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fa
         return self.input_tokens + self.output_tokens
 
 
+_INPUTS: Final = Usage.__struct_fields__.index("output_text")
+_LEAVES: Final = Usage.__struct_fields__.index("web_searches")
+
 NO_USAGE = Usage(source="none")
 """Nothing was reported and nothing was estimated."""
 
 
-def usage_from_totals(
+def usage_from_totals(  # noqa: PLR0913 - providers break usage down in this many ways
     input_total: int,
     output_total: int,
     *,

@@ -24,7 +24,7 @@ class ExpressionError(Exception):
         self.part = part
 
 
-class Unfit(Exception):  # noqa: N818 - never seen outside: the compiler turns it into ExpressionError
+class Unfit(Exception):
     """A value of the wrong type or form for an operator, selector or function."""
 
     def within(self, part: str) -> ExpressionError:

@@ -36,7 +36,7 @@ def error_lines(error: TollwayError, passed: Mapping[bytes, bytes] = _NOTHING) -
     if should is None:
         # The gateway has done its own repeats for what failed upstream; another layer of them
         # would turn one call into many.
-        should = error.fault != "upstream" and error.status in _RETRYABLE or error.retry_after_seconds is not None
+        should = (error.fault != "upstream" and error.status in _RETRYABLE) or error.retry_after_seconds is not None
     lines.append(b"x-should-retry: true\r\n" if should else b"x-should-retry: false\r\n")
     return lines
 

@@ -43,6 +43,10 @@ class AttemptOwner(Protocol):
         """No answer came."""
         ...
 
+    def defect(self, error: Exception) -> None:
+        """Something of ours failed; nobody must be left waiting."""
+        ...
+
 
 class Attempt:
     """One attempt; the `AttemptHandler` of its connection, and what policies see in the upstream phase."""
@@ -192,7 +196,10 @@ class Attempt:
                 self._fail(error)
                 return
         if self.relay is not None:
-            self._relay(data)
+            try:
+                self._relay(data)
+            except Exception as error:  # noqa: BLE001 - a defect while relaying must end the call, not leave it waiting
+                self._owner.defect(error)
             return
         self._bytes += len(data)
         if self._bytes > (_MAX_ANSWER_BYTES if self.status < 400 else _MAX_ERROR_BYTES):
@@ -207,6 +214,12 @@ class Attempt:
             self.first_byte_at = now
         if not self._close(now):
             return
+        try:
+            self._finish()
+        except Exception as error:  # noqa: BLE001 - as in `body`
+            self._owner.defect(error)
+
+    def _finish(self) -> None:
         if self.relay is None:
             parts = self._parts
             self._owner.answered(self, parts[0] if len(parts) == 1 else b"".join(parts))
@@ -228,6 +241,12 @@ class Attempt:
         self._connection = None
         if not self._close(self.target.clock()):
             return
+        try:
+            self._report(error)
+        except Exception as defect:  # noqa: BLE001 - as in `body`
+            self._owner.defect(defect)
+
+    def _report(self, error: UpstreamError | InternalError) -> None:
         if self.relay is not None and self.first_byte_at:
             cut = error if isinstance(error, UpstreamError) else UpstreamCut(error.message)
             self._owner.stream_over(self, None if self.relay.ended else cut)
@@ -256,10 +275,10 @@ class Attempt:
         if not self._close(self.target.clock()):
             return
         self._drop()
-        if self.relay is not None and self.first_byte_at:
-            self._owner.stream_over(self, error)
-        else:
-            self._owner.attempt_failed(self, error)
+        try:
+            self._report(error)
+        except Exception as defect:  # noqa: BLE001 - as in `body`
+            self._owner.defect(defect)
 
     def _close(self, now: float) -> bool:
         """End once; False when it had ended before."""

@@ -45,7 +45,7 @@ class Call:
     ready_lines: dict[str, bytes] | None = None
     upstream_set: dict[str, str] | None = None
     upstream_added: list[tuple[str, str]] | None = None
-    response_fields: Mapping[str, str] = {}  # noqa: RUF012 - replaced whole, never changed
+    response_fields: Mapping[str, str] = {}
     shadow_refusals: Sequence[str] = ()
     _notes: dict[str, object] | None = None
     _payload: object = msgspec.UNSET

@@ -11,8 +11,8 @@ Rules of this file:
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -60,6 +60,8 @@ class Exchange(Call):
     _plan: CallPlan | None = None
     _translation: Translation | None = None
     _waited: float = 0.0
+    _own_waited: bool = False
+    """Whether the current attempt's time is in `_waited` already."""
     _head_sent: bool = False
     _held_back: bytearray | None = None
     _stream_done: bool = False
@@ -110,7 +112,7 @@ class Exchange(Call):
             self._refuse(error)
             return
         if self.proxy.chain.awaits:
-            self._worker.spawn(self._run_awaiting())
+            self._worker.spawn(self._guarded(self._run_awaiting()))
             return
         refusal = chain.run(self.proxy.chain.request_steps, self)
         self._after_request(refusal)
@@ -191,7 +193,7 @@ class Exchange(Call):
         if not steps:
             then(None)
         elif self.proxy.chain.awaits:
-            self._worker.spawn(self._respond_awaiting(status, then))
+            self._worker.spawn(self._guarded(self._respond_awaiting(status, then)))
         else:
             then(chain.run(steps, self, status))
 
@@ -205,10 +207,13 @@ class Exchange(Call):
         if isinstance(step, TollwayError):
             self._refuse(step)
         elif step.delay_seconds > 0:
-            self._waited += step.delay_seconds
-            asyncio.get_running_loop().call_later(step.delay_seconds, self._start, step)
+            asyncio.get_running_loop().call_later(step.delay_seconds, self._resume, step, self.clock.monotonic())
         else:
             self._start(step)
+
+    def _resume(self, step: Go, since: float) -> None:
+        self._waited += self.clock.monotonic() - since  # timers may be early: what counts is what was waited
+        self._start(step)
 
     def _start(self, step: Go) -> None:
         if self._over:  # the caller left while a repeat waited for its turn
@@ -221,6 +226,7 @@ class Exchange(Call):
         if step.key_index:
             attempt.key_index = step.key_index
         self._attempt = attempt
+        self._own_waited = False
         try:
             if target.key_expression is not None:
                 self._take_key(target.key_expression, attempt)
@@ -236,7 +242,7 @@ class Exchange(Call):
         if not steps:
             self._send(attempt, body)
         elif self.proxy.chain.awaits:
-            self._worker.spawn(self._send_awaiting(attempt, body))
+            self._worker.spawn(self._guarded(self._send_awaiting(attempt, body)))
         elif (refusal := chain.run_upstream(steps, self, attempt)) is not None:
             self._refuse(refusal)
         else:
@@ -292,6 +298,7 @@ class Exchange(Call):
     def attempt_failed(self, attempt: Attempt, error: UpstreamError | InternalError) -> None:
         """An attempt came to nothing: record it, and go on or give up."""
         self._waited += attempt.ended_at - attempt.started_at
+        self._own_waited = True
         now = self.clock.monotonic()
         plan = self._plan
         step = plan.after(failure_of(attempt, error, now), now) if plan is not None and not self._over else None
@@ -455,6 +462,34 @@ class Exchange(Call):
             outcome = "cancelled"
         self._finish_call(self._record(attempt, facts, outcome=outcome, code=code))
 
+    def defect(self, error: Exception) -> None:
+        """Something of ours failed: say so in the log, and end the call so that nobody is left waiting."""
+        self._worker.log.defect("a call failed", error)
+        attempt = self._attempt
+        if attempt is not None:
+            attempt.cancel(self.clock.monotonic())
+        if self._plan is not None:
+            self._plan.cancelled(self.clock.monotonic())
+        if self._over:
+            return
+        failure = InternalError("the gateway failed to handle this request")
+        if not self._settled and attempt is not None:
+            self._settled = True
+            self._worker.keep(self._record(attempt, NO_FACTS, outcome="error", error=failure))
+        self._close()
+        if self._head_sent:
+            self._downstream.abort()
+            return
+        lines = [answers.JSON, self._worker.date_line, *answers.error_lines(failure, {})]
+        self._downstream.send(failure.status, lines, self._endpoint.render_error(failure))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for a policy; what fails meanwhile ends the call."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - a defect in a policy that waits must end the call, not leave it waiting
+            self.defect(error)
+
     # --- the caller's connection
 
     def client_left(self) -> None:
@@ -574,9 +609,9 @@ class Exchange(Call):
         attempt = self._attempt
         now = self.clock.monotonic()
         waited = self._waited
-        if attempt is not None and self.stream and attempt.relay is not None:
+        if attempt is not None and self.stream and attempt.relay is not None and not self._own_waited:
             # A stream's own time is the provider's; what the gateway adds is what came before it was sent.
-            return int((attempt.started_at - self.started_at) * _MICRO)
+            return int((attempt.started_at - self.started_at - waited) * _MICRO)
         return int((now - self.started_at - waited) * _MICRO)
 
     def _common_lines(self) -> list[bytes]:

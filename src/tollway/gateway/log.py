@@ -42,7 +42,7 @@ class Log:
         """Write what an operator must look at."""
         self._write("error", message, fields)
 
-    def exception(self, message: str, error: BaseException) -> None:
+    def defect(self, message: str, error: BaseException) -> None:
         """Write a defect with its stack: file, line and function, but no values."""
         frames = traceback.extract_tb(error.__traceback__)
         stack = [f"{os.path.basename(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames[-12:]]  # noqa: PTH119 - a name out of a path that may not exist

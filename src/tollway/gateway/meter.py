@@ -18,7 +18,7 @@ NO_FACTS: Final = AnswerFacts()
 _BYTES_PER_TOKEN: Final = 4
 
 
-def attempt_record(  # noqa: PLR0913 - one line of the ledger has as many sources as it has
+def attempt_record(
     exchange: "Exchange",
     attempt: "Attempt",
     facts: AnswerFacts,

@@ -96,7 +96,7 @@ class Target:
             return b""
         return b"".join(header_line(name, value) for name, value in self.provider.signer.headers(key, None))
 
-    def payload(  # noqa: PLR0913 - what a request is made of
+    def payload(
         self,
         attempt: "Attempt",
         body: bytes,

@@ -56,6 +56,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_framed",
         "_head_done",
         "_headers",
+        "_in_body",
         "_informational",
         "_keep",
         "_parser",
@@ -78,6 +79,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._parts: list[bytes] = []
         self._head_done = False
         self._framed = False
+        self._in_body = False
         self._informational = False
         self._complete = False
         self._keep = False

@@ -5,6 +5,7 @@ those calls reach it across processes is `cli`'s business.
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections import deque
@@ -97,6 +98,8 @@ class Worker:
         self.now = loop.time()
         self.date_line = _date_line()
         self.draining = False
+        self.no_connections = asyncio.Event()
+        """Set when the last connection is gone while draining."""
         self.snapshot: Snapshot | None = None
         self.attempts: set[Attempt] = set()
         self.connections: set[Connection] = set()
@@ -178,9 +181,10 @@ class Worker:
             state.close()
         for connection in tuple(self.connections):
             connection.drain()
-        deadline = self.loop.time() + seconds
-        while self.connections and self.loop.time() < deadline:
-            await asyncio.sleep(0.05)
+        self.no_connections.clear()
+        if self.connections:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.no_connections.wait(), seconds)
         for connection in tuple(self.connections):
             connection.abort()
         for task in tuple(self._tasks):
@@ -208,7 +212,7 @@ class Worker:
             self._unsaved.append(record)
             self.spool_failures += 1
             self.spool_broken = True
-            self.log.error(
+            self.log.error(  # noqa: TRY400 - our own log; the disk's word says it all
                 "a usage record could not be stored; no calls are taken until it is", error=error.strerror or ""
             )
         self.metrics.observe(record)
@@ -227,7 +231,7 @@ class Worker:
     def _task_over(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.log.exception("a task failed", error)
+            self.log.defect("a task failed", error)
 
     # --- compiling
 
@@ -379,7 +383,10 @@ class ListenerState:
 
     def closed(self, connection: Connection) -> None:
         """Forget a connection."""
-        self._worker.connections.discard(connection)
+        connections = self._worker.connections
+        connections.discard(connection)
+        if not connections:
+            self._worker.no_connections.set()
 
     def serve(self, request: Request, downstream: Downstream) -> DownstreamHandler | None:
         """Answer a request, or start the exchange that will."""
@@ -391,8 +398,8 @@ class ListenerState:
                 return None
             exchange = Exchange(self._worker, found[0], found[1], request, downstream, self.limits.json_depth)
             exchange.run()
-        except Exception as error:  # the listener is where a defect becomes a 500 instead of a dead connection
-            self._worker.log.exception("a request could not be served", error)
+        except Exception as error:  # noqa: BLE001 - the listener is where a defect becomes a 500 instead of a dead connection
+            self._worker.log.defect("a request could not be served", error)
             self.refuse(InternalError("the gateway failed to handle this request"), request, downstream)
             return None
         return exchange

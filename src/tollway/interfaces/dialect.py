@@ -189,8 +189,10 @@ class ConversationDialect(Protocol):
         ...
 
     def ask_for_usage(self, members: dict[str, msgspec.Raw]) -> bool:
-        """Make a raw streamed request ask for usage. True when the caller had not asked, so that
-        the extra usage chunk must be kept from it."""
+        """Make a raw streamed request ask for usage.
+
+        True when the caller had not asked, so that the extra usage chunk must be kept from it.
+        """
         ...
 
     def facts(self, body: bytes) -> AnswerFacts:
@@ -198,8 +200,11 @@ class ConversationDialect(Protocol):
         ...
 
     def stream_watch(self, *, hide_usage: bool) -> StreamWatch:
-        """Make the scanner of one passed-through stream. `hide_usage`: keep the usage-only event
-        from the caller, because the gateway asked for it and the caller did not."""
+        """Make the scanner of one passed-through stream.
+
+        `hide_usage`: keep the usage-only event from the caller, because the gateway asked for it and
+        the caller did not.
+        """
         ...
 
 

@@ -24,7 +24,7 @@ from tollway.wire.spool_format import (
 )
 
 
-class LedgerUnavailable(Exception):  # noqa: N818 - a state, not a defect: trying again may succeed
+class LedgerUnavailable(Exception):
     """The ledger cannot be read or written now; nothing was changed."""
 
 
@@ -32,7 +32,7 @@ class PositionMoved(LedgerUnavailable):
     """Somebody else has read this part of the spool file meanwhile; nothing was changed."""
 
 
-class ConflictingRecords(Exception):  # noqa: N818 - says what was found
+class ConflictingRecords(Exception):
     """The batch holds other records under ids that are taken; nothing was changed."""
 
     def __init__(self, ids: frozenset[str]) -> None:

@@ -12,7 +12,7 @@ What one call does to its windows:
 Prompt tokens include cached ones, completion tokens include reasoning.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, ClassVar, Final, Literal, cast
 
 import msgspec
@@ -20,7 +20,7 @@ import msgspec
 from tollway.core.errors import PolicyRefusal, Unauthenticated
 from tollway.core.usage import Usage
 from tollway.expressions import ExpressionError, Scope, compile_expression
-from tollway.interfaces.counters import Window, WindowState
+from tollway.interfaces.counters import NO_LIMIT, Admission, Amounts, Window
 from tollway.interfaces.identity import ClientApplication
 from tollway.interfaces.policy import Category, Policy, PolicyContext, PolicyExchange, Refusal
 from tollway.interfaces.usage_record import UsageRecord
@@ -28,6 +28,7 @@ from tollway.interfaces.usage_record import UsageRecord
 _EXPECTED_OUTPUT_TOKENS: Final = 512
 _LONGEST_RETRY_SECONDS: Final = 60
 """SDKs wait for a `Retry-After` of up to a minute; to try again earlier than that cannot help."""
+_MOST_REMEMBERED: Final = 4_096
 _MOST_TOKENS: Final = 1 << 40
 """Numbers from callers and providers have no bound of their own; counters have one."""
 _USE_NO_TOKENS: Final = frozenset({"models", "model"})
@@ -124,38 +125,39 @@ _COMPLETION: Final = 2
 _KINDS: Final = ("total", "prompt", "completion")
 
 
-class _Rule:
-    """One limit, ready to ask for a window."""
+class _Period:
+    """The limits of one period, ready to ask for a window."""
 
-    __slots__ = ("kind", "length_us", "limit", "limit_text", "lines", "prose", "suffix")
+    __slots__ = ("exposed", "length_us", "limits", "suffix")
 
-    def __init__(self, kind: int, limit: int, period_ms: int, suffix: bytes) -> None:
-        self.kind = kind
-        self.limit = limit
+    def __init__(self, limits: Amounts, period_ms: int, mark: bytes) -> None:
         self.length_us = period_ms * 1000
-        self.suffix = suffix
-        self.limit_text = str(limit)
-        self.prose = f" tokens remaining of {limit} limit. Reset in "
-        self.lines = (
-            b"x-token-limit: %d\r\nx-token-remaining: %%d\r\nx-token-reset: %%d\r\n"
-            b"x-llm-proxy-ratelimit: Token rate limit: %%d tokens remaining of %d limit. Reset in %%dms.\r\n"
-            % (limit, limit)
+        self.limits = limits
+        # The period is part of the key: a window whose length was changed starts anew.
+        self.suffix = b"\0%b%d" % (mark, period_ms)
+        self.exposed = tuple(
+            (kind, limit, _LINES % (limit, limit)) for kind, limit in enumerate(limits) if limit != NO_LIMIT
         )
-        """The headers of an answer; to fill in: tokens left, milliseconds to the reset, and both again."""
+        """Each limit, with the headers that tell of it."""
 
 
-class _Held:
+_LINES: Final = (
+    b"x-token-limit: %d\r\nx-token-remaining: %%d\r\nx-token-reset: %%d\r\n"
+    b"x-llm-proxy-ratelimit: Token rate limit: %%d tokens remaining of %d limit. Reset in %%dms.\r\n"
+)
+"""The headers of an answer; to fill in: tokens left, milliseconds to the reset, and both again."""
+
+
+class _Held(msgspec.Struct, eq=False):
     """What one call holds until its usage is known."""
 
-    __slots__ = ("exposed", "rules", "states", "used", "windows")
-
-    def __init__(self, rules: tuple[_Rule, ...], windows: list[Window], states: tuple[WindowState, ...]) -> None:
-        self.rules = rules
-        self.windows = windows
-        self.states = states
-        self.used: Sequence[int] | None = None
-        """Units used in each window once the call was settled."""
-        self.exposed = False
+    periods: Sequence[_Period]
+    windows: Sequence[Window]
+    reserve: Amounts
+    starts: Sequence[int]
+    used: Sequence[Amounts]
+    settled: bool = False
+    exposed: bool = False
 
 
 class LlmTokenRateLimit(Policy[Config]):
@@ -173,13 +175,14 @@ class LlmTokenRateLimit(Policy[Config]):
     def __init__(self, config: Config, context: PolicyContext) -> None:
         """Prepare the rules; raise ValueError for settings that limit nothing or contradict each other."""
         super().__init__(config, context)
-        self._select = _selector(config.key_selector)
+        self._header, self._select = _selector(config.key_selector)
         self._stem = f"{context.proxy}\0{context.name}\0".encode()
         self._note = f"llm-token-rate-limit {context.name}"
         self._aligned = config.window_alignment == "wall-clock"
-        self._rules = tuple(_rules_of(config, b"a" if self._aligned else b"f"))
-        self._tier_rules: dict[str, tuple[_Rule, ...]] = {}
-        if not self._rules and not config.use_sla_tier:
+        self._periods = _periods_of(config, b"a" if self._aligned else b"f")
+        self._windows: dict[bytes, tuple[Window, ...]] = {}
+        self._tier_periods: dict[str, tuple[_Period, ...]] = {}
+        if not self._periods and not config.use_sla_tier:
             raise ValueError(
                 "nothing is limited: give maximumTokens with timePeriodInMilliseconds, or limits, or useSlaTier"
             )
@@ -191,13 +194,12 @@ class LlmTokenRateLimit(Policy[Config]):
 
     def request(self, exchange: PolicyExchange) -> Refusal:
         """Reserve in every window, or refuse."""
-        rules = self._rules
-        own = self._stem + self._select(exchange)
-        reserves = self._reserve(exchange)
-        aligned = self._aligned
-        windows = [
-            Window(own + rule.suffix, rule.length_us, rule.limit, reserves[rule.kind], aligned) for rule in rules
-        ]
+        header = self._header
+        key = (exchange.raw_header(header) or b"") if header is not None else self._select(exchange)
+        windows = self._windows.get(key)
+        if windows is None:
+            windows = self._remember(key)
+        periods = self._periods
         if self._uses_tier:
             identity = exchange.identity
             if identity is None or identity.client is None:
@@ -206,22 +208,16 @@ class LlmTokenRateLimit(Policy[Config]):
                     "client-id-enforcement before this policy",
                     should_retry=False,
                 )
-            client = identity.client
-            stem = self._stem + client.client_id.encode()
-            tier = self._rules_of_tier(client)
-            windows += [
-                Window(stem + rule.suffix, rule.length_us, rule.limit, reserves[rule.kind], aligned) for rule in tier
-            ]
-            rules += tier
-            if not rules:
+            tier = self._periods_of_tier(identity.client)
+            periods += tier
+            windows += self._windows_of(tier, identity.client.client_id.encode())
+            if not periods:
                 return None
-        now_us = exchange.now_us
-        admission = self._admit(windows, now_us)
-        states = admission.states
+        reserve = self._reserve(exchange)
+        admission = self._admit(windows, reserve, exchange.now_us)
         if not admission.admitted:
-            refused_by = admission.refused_by
-            return self._refuse(rules[refused_by], states[refused_by], now_us)
-        exchange.note(self._note, _Held(rules, windows, states))
+            return self._refuse(periods[admission.refused_by], admission, exchange.now_us)
+        exchange.note(self._note, _Held(periods, windows, reserve, admission.starts, admission.used))
         return None
 
     def response(self, exchange: PolicyExchange, status: int) -> Refusal:
@@ -230,7 +226,7 @@ class LlmTokenRateLimit(Policy[Config]):
         held = exchange.recall(self._note)
         if isinstance(held, _Held):
             usage = exchange.usage
-            if usage is not None and held.used is None:
+            if usage is not None and not held.settled:
                 self._settle_by(held, usage, exchange.now_us)
             if self._exposes:
                 _expose(exchange, held, self._note)
@@ -241,66 +237,74 @@ class LlmTokenRateLimit(Policy[Config]):
         held = exchange.recall(self._note)
         if not isinstance(held, _Held):
             return
-        if held.used is None:
+        if not held.settled:
             usage = record.usage
             if usage.source == "none" and record.outcome == "ok" and record.operation not in _USE_NO_TOKENS:
                 # It answered and nobody counted: what was reserved is the best there is.
-                held.used = [state.used for state in held.states]
+                held.settled = True
             else:
                 self._settle_by(held, usage, exchange.now_us)
         if self._exposes and not held.exposed:
             _expose(exchange, held, self._note)
 
     def _settle_by(self, held: _Held, usage: Usage, now_us: int) -> None:
-        prompt = min(usage.input_tokens, _MOST_TOKENS)
-        completion = min(usage.output_tokens, _MOST_TOKENS)
-        counts = (prompt + completion, prompt, completion)
-        held.used = self._settle(
-            [
-                (window.key, state.start_us, counts[rule.kind] - window.reserve)
-                for rule, window, state in zip(held.rules, held.windows, held.states, strict=False)
-            ],
-            now_us,
-        )
+        prompt, completion = usage.totals()
+        if prompt > _MOST_TOKENS or completion > _MOST_TOKENS:
+            prompt, completion = min(prompt, _MOST_TOKENS), min(completion, _MOST_TOKENS)
+        reserved, reserved_prompt, reserved_completion = held.reserve
+        correction = (prompt + completion - reserved, prompt - reserved_prompt, completion - reserved_completion)
+        held.used = self._settle(held.windows, held.starts, correction, now_us)
+        held.settled = True
 
-    def _worst_case(self, exchange: PolicyExchange) -> tuple[int, int, int]:
+    def _remember(self, key: bytes) -> tuple[Window, ...]:
+        """Make the windows of one caller once: the same callers come again and again."""
+        if len(self._windows) >= _MOST_REMEMBERED:
+            self._windows.clear()  # keys may come from callers, so they must not pile up
+        windows = self._windows[key] = self._windows_of(self._periods, key)
+        return windows
+
+    def _windows_of(self, periods: Sequence[_Period], key: bytes) -> tuple[Window, ...]:
+        stem = self._stem + key
+        return tuple(Window(stem + one.suffix, one.length_us, one.limits, self._aligned) for one in periods)
+
+    def _worst_case(self, exchange: PolicyExchange) -> Amounts:
         # No token is shorter than a byte.
         prompt = len(exchange.body)
         output = exchange.requested_output_tokens()
         completion = self.config.assumed_output_tokens if output is None or output < 0 else min(output, _MOST_TOKENS)
         return (prompt + completion, prompt, completion)
 
-    def _rules_of_tier(self, client: ClientApplication) -> tuple[_Rule, ...]:
-        rules = self._tier_rules.get(client.client_id)
-        if rules is None:
+    def _periods_of_tier(self, client: ClientApplication) -> tuple[_Period, ...]:
+        periods = self._tier_periods.get(client.client_id)
+        if periods is None:
             mark = b"ta" if self._aligned else b"tf"
-            smallest: dict[bytes, _Rule] = {}
+            smallest: dict[int, list[int]] = {}
             for tier in client.sla_limits:
+                limits = smallest.setdefault(tier.period_ms, [NO_LIMIT] * 3)
                 for kind, limit in enumerate((tier.total_tokens, tier.prompt_tokens, tier.completion_tokens)):
-                    suffix = _suffix(mark, kind, tier.period_ms)
-                    if limit is not None and (suffix not in smallest or limit < smallest[suffix].limit):
-                        smallest[suffix] = _Rule(kind, limit, tier.period_ms, suffix)
-            rules = self._tier_rules[client.client_id] = tuple(smallest.values())
-        return rules
+                    if limit is not None:
+                        limits[kind] = min(limits[kind], limit)
+            periods = self._tier_periods[client.client_id] = tuple(_made(smallest, mark))
+        return periods
 
-    def _refuse(self, rule: _Rule, state: WindowState, now_us: int) -> PolicyRefusal:
-        reset_us = state.start_us + state.length_us - now_us
+    def _refuse(self, period: _Period, admission: Admission, now_us: int) -> PolicyRefusal:
+        kind = admission.refused_amount
+        reset_us = admission.starts[admission.refused_by] + period.length_us - now_us
         reset_seconds = max(1, -(-reset_us // 1_000_000))
-        headers: tuple[tuple[str, str], ...] = ()
-        if self._exposes:
-            headers = _headers(rule, 0, reset_us)
+        used = admission.used[admission.refused_by][kind]
+        limit = period.limits[kind]
         return PolicyRefusal(
-            f"Token rate limit reached: {state.used} of {state.limit} {_KINDS[rule.kind]} tokens are used or reserved "
-            f"in this window of {_duration(state.length_us)}. It resets in {reset_seconds} s; try again then.",
+            f"Token rate limit reached: {used} of {limit} {_KINDS[kind]} tokens are used or reserved "
+            f"in this window of {_duration(period.length_us)}. It resets in {reset_seconds} s; try again then.",
             status=429,
             code="rate_limit_exceeded",
-            headers=headers,
+            headers=_headers(limit, reset_us) if self._exposes else (),
             retry_after_seconds=reset_seconds,
             should_retry=reset_seconds <= _LONGEST_RETRY_SECONDS,
         )
 
 
-def _estimate(exchange: PolicyExchange) -> tuple[int, int, int]:
+def _estimate(exchange: PolicyExchange) -> Amounts:
     """What to set aside of total, prompt and completion tokens, as a rule."""
     prompt = exchange.estimated_input_tokens()
     output = exchange.requested_output_tokens()
@@ -309,12 +313,12 @@ def _estimate(exchange: PolicyExchange) -> tuple[int, int, int]:
     return (prompt + output, prompt, output)
 
 
-def _nothing(exchange: PolicyExchange) -> tuple[int, int, int]:
+def _nothing(exchange: PolicyExchange) -> Amounts:
     del exchange
     return (0, 0, 0)
 
 
-def _rules_of(config: Config, mark: bytes) -> list[_Rule]:
+def _periods_of(config: Config, mark: bytes) -> tuple[_Period, ...]:
     if (config.maximum_tokens is None) != (config.time_period_in_milliseconds is None):
         raise ValueError("maximumTokens and timePeriodInMilliseconds go together: give both, or neither and limits")
     asked: list[tuple[int, int, int]] = []
@@ -326,31 +330,33 @@ def _rules_of(config: Config, mark: bytes) -> list[_Rule]:
         if not given:
             raise ValueError(f"limits[{index}]: give totalTokens, promptTokens or completionTokens")
         asked.extend((kind, count, limit.time_period_in_milliseconds) for kind, count in given)
-    rules: dict[bytes, _Rule] = {}
+    periods: dict[int, list[int]] = {}
     for kind, count, period_ms in asked:
-        suffix = _suffix(mark, kind, period_ms)
-        if suffix in rules:
+        limits = periods.setdefault(period_ms, [NO_LIMIT] * 3)
+        if limits[kind] != NO_LIMIT:
             raise ValueError(
                 f"two limits on {_KINDS[kind]} tokens in {period_ms} ms: keep the smaller one, the other never counts"
             )
-        rules[suffix] = _Rule(kind, count, period_ms, suffix)
-    return list(rules.values())
+        limits[kind] = count
+    return tuple(_made(periods, mark))
 
 
-def _suffix(mark: bytes, kind: int, period_ms: int) -> bytes:
-    """End a key. The period is part of it: a window whose length was changed starts anew."""
-    return b"\0%b%d.%d" % (mark, kind, period_ms)
+def _made(periods: dict[int, list[int]], mark: bytes) -> Iterator[_Period]:
+    for period_ms, (total, prompt, completion) in periods.items():
+        if min(total, prompt, completion) < NO_LIMIT:
+            yield _Period((total, prompt, completion), period_ms, mark)
 
 
-def _selector(source: str) -> Callable[[PolicyExchange], bytes]:
-    """Prepare the key selector; null, and what cannot be read, is the empty key."""
+def _selector(source: str) -> tuple[bytes | None, Callable[[PolicyExchange], bytes]]:
+    """Prepare the key selector: the header it looks up, if it does just that, and a function for any other.
+
+    Null, and what cannot be read, is the empty key.
+    """
     try:
         expression = compile_expression(source)
     except ExpressionError as error:
         raise ValueError(f"keySelector: {error}") from error
-    if expression.header_name is not None:
-        name = expression.header_name.encode("latin-1")
-        return lambda exchange: exchange.raw_header(name) or b""
+    header = expression.header_name.encode("latin-1") if expression.header_name is not None else None
 
     def select(exchange: PolicyExchange) -> bytes:
         try:
@@ -358,36 +364,35 @@ def _selector(source: str) -> Callable[[PolicyExchange], bytes]:
         except ExpressionError:
             return b""
 
-    return select
+    return header, select
 
 
 def _expose(exchange: PolicyExchange, held: _Held, key: str) -> None:
     """Tell the caller about the limit with the fewest tokens left."""
     held.exposed = True
-    states = held.states
-    used = held.used
-    tightest = 0
-    remaining = states[0].limit - (states[0].used if used is None else used[0])
-    for index in range(1, len(states)):
-        left = states[index].limit - (states[index].used if used is None else used[index])
-        if left < remaining:
-            remaining = left
-            tightest = index
-    state = states[tightest]
-    reset_us = state.start_us + state.length_us - exchange.now_us
+    remaining = NO_LIMIT
+    lines = b""
+    end_us = 0
+    for period, start_us, used in zip(held.periods, held.starts, held.used, strict=False):
+        for kind, limit, template in period.exposed:
+            left = limit - used[kind]
+            if left < remaining:
+                remaining = left
+                lines = template
+                end_us = start_us + period.length_us
     left = max(0, remaining)
-    reset = max(0, reset_us) // 1000
-    exchange.set_response_lines(key, held.rules[tightest].lines % (left, reset, left, reset))
+    reset_us = end_us - exchange.now_us
+    reset = reset_us // 1000 if reset_us > 0 else 0
+    exchange.set_response_lines(key, lines % (left, reset, left, reset))
 
 
-def _headers(rule: _Rule, remaining: int, reset_us: int) -> tuple[tuple[str, str], ...]:
-    left = str(remaining) if remaining > 0 else "0"
-    reset = str(reset_us // 1000) if reset_us > 0 else "0"
+def _headers(limit: int, reset_us: int) -> tuple[tuple[str, str], ...]:
+    reset = max(0, reset_us // 1000)
     return (
-        ("x-token-limit", rule.limit_text),
-        ("x-token-remaining", left),
-        ("x-token-reset", reset),
-        ("x-llm-proxy-ratelimit", f"Token rate limit: {left}{rule.prose}{reset}ms."),
+        ("x-token-limit", str(limit)),
+        ("x-token-remaining", "0"),
+        ("x-token-reset", str(reset)),
+        ("x-llm-proxy-ratelimit", f"Token rate limit: 0 tokens remaining of {limit} limit. Reset in {reset}ms."),
     )
 
 

@@ -20,7 +20,7 @@ from tollway.snapshot.document import FORMAT, Snapshot
 _SECRET: Final = 1
 
 
-class SnapshotRefused(Exception):  # noqa: N818 - an outcome: the gateway keeps the snapshot it has
+class SnapshotRefused(Exception):
     """Bytes that are not a snapshot this gateway can run."""
 
 

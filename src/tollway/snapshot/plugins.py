@@ -25,11 +25,11 @@ _POLICIES: Final = "tollway.policies"
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
-class UnknownPlugin(LookupError):  # noqa: N818 - an outcome, not a defect
+class UnknownPlugin(LookupError):
     """There is no plug-in of that name."""
 
 
-class BrokenPlugin(Exception):  # noqa: N818 - an outcome the operator must see, with its cause
+class BrokenPlugin(Exception):
     """A plug-in of that name exists, but does not hold what it must."""
 
 

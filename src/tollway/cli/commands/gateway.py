@@ -14,8 +14,8 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "gateway",
         help="run the gateway from a configuration file",
-        description="Run the gateway from a configuration file (local mode). A changed file, or SIGHUP, is taken over whole "
-        "or refused whole, without dropping a call; SIGTERM lets calls in flight finish.",
+        description="Run the gateway from a configuration file (local mode). A changed file, or SIGHUP, is taken over "
+        "whole or refused whole, without dropping a call; SIGTERM lets calls in flight finish.",
     )
     parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="a YAML file, or a folder of them")
     return parser

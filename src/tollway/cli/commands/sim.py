@@ -12,8 +12,8 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "sim",
         help="run a local upstream that speaks the providers' wire formats",
-        description="Run a local upstream that answers as OpenAI, Azure OpenAI, Anthropic, Gemini, Ollama and vLLM would: "
-        "streams, tools, usage and errors, made up but well-formed. Nothing leaves this machine.",
+        description="Run a local upstream that answers as OpenAI, Azure OpenAI, Anthropic, Gemini, Ollama and vLLM "
+        "would: streams, tools, usage and errors, made up but well-formed. Nothing leaves this machine.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8090, help="port to listen on (default: %(default)s)")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tollway.cli.subparsers import Subparsers
     from tollway.cli.quickstart import Quickstart
+    from tollway.cli.subparsers import Subparsers
 
 _TITLES = {"openai": "OpenAI", "gemini": "Google Gemini", "anthropic": "Anthropic"}
 
@@ -88,7 +88,8 @@ def _welcome(started: "Quickstart") -> str:
         f"    -H 'client_id: {started.client_id}' \\",
         f"    -H 'client_secret: {started.client_secret}' \\",
         f"    -H 'ClientId: {started.client_id}' \\",
-        """    -d '{"model":"gemini/gemini-2.5-flash","messages":[{"role":"user","content":"What is the capital of France?"}]}'""",
+        """    -d '{"model":"gemini/gemini-2.5-flash",""",
+        """         "messages":[{"role":"user","content":"What is the capital of France?"}]}'""",
         "",
         f"The configuration it runs is in {started.config_file}. Ctrl-C stops it.",
         "",
