@@ -19,7 +19,7 @@ SOAK_STREAMS = 50
 SOAK_PLAN = loads.StreamPlan(chunks=100, pause_ms=100)
 SOAK_SAMPLE_SECONDS = 5.0
 # Pools, caches and the allocator fill up first; only what comes after tells of a leak.
-SOAK_SETTLED_SHARE = 0.3
+SOAK_SETTLED_SHARE = 0.5
 BODY_BYTES = 2048
 TEN_MINUTES = 600
 

@@ -10,6 +10,7 @@ CPU per request without any profiler.
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -62,7 +63,7 @@ class ProfiledTollway(Tollway):
         """The sampler comes in by the path Python looks for modules in."""
         return {
             **super().environment(),
-            "PYTHONPATH": str(SAMPLER),
+            "PYTHONPATH": os.pathsep.join([str(SAMPLER), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "TOLLWAY_BENCH_SAMPLES": str(self.samples),
         }
 
@@ -84,6 +85,8 @@ def shares_by(stacks: Sequence[Stack], name: Callable[[str], str]) -> list[Share
     """
     counts: Counter[str] = Counter()
     for seen in stacks:
+        if any("importlib._bootstrap" in place for place in seen.stack):
+            continue  # the start, not the load
         place = owner(seen.stack)
         is_loop = place is None or place.startswith("cli/")
         counts[LOOP if is_loop or place is None else name(place)] += seen.count
@@ -135,9 +138,16 @@ def _paced_chunks(target: Target, _folder: Path, seconds: float) -> int:
     return uvloop.run(streams.paced_turn(target, seconds)).all_chunks
 
 
+def _burst_chunks(target: Target, _folder: Path, seconds: float) -> int:
+    plan = streams.LONG_BURST
+    call = target.call(loads.completion_request(streams.BODY_BYTES, stream=plan))
+    return uvloop.run(streams.burst_turn(call, plan, seconds)).answers * plan.events
+
+
 LOADS = {
     "json": Load("request", _whole_answers(2048), JsonUpstream),
     "json50": Load("request", _whole_answers(50 * 1024), JsonUpstream),
+    "burst": Load("chunk", _burst_chunks, StreamUpstream),
     "paced": Load("chunk", _paced_chunks, StreamUpstream),
 }
 

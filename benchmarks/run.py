@@ -104,7 +104,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         turns=options.turns or (2 if quick else 5),
         seconds=options.seconds or (2.0 if quick else 4.0),
         warm_seconds=1.0 if quick else 2.0,
-        soak_minutes=options.soak_minutes or (1.0 if quick else 10.0),
+        soak_minutes=options.soak_minutes or (3.0 if quick else 10.0),
     )
 
 

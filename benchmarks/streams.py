@@ -140,7 +140,7 @@ def _burst_cpu_us(target: Target, plan: loads.StreamPlan, seconds: float, faults
     """CPU of one stream, what is put off until after the load counted too."""
     call = target.call(loads.completion_request(BODY_BYTES, stream=plan))
     before_ns = target.cpu_now().total_ns
-    clock = uvloop.run(_burst_turn(call, plan, seconds))
+    clock = uvloop.run(burst_turn(call, plan, seconds))
     target.settle()
     spent_us = (target.cpu_now().total_ns - before_ns) / 1000
     target.answered += clock.answers
@@ -148,7 +148,8 @@ def _burst_cpu_us(target: Target, plan: loads.StreamPlan, seconds: float, faults
     return spent_us * plan.chunks / max(1, clock.chunks)
 
 
-async def _burst_turn(call: Call, plan: loads.StreamPlan, seconds: float) -> ChunkClock:
+async def burst_turn(call: Call, plan: loads.StreamPlan, seconds: float) -> ChunkClock:
+    """Burst streams, one after the other on each of some connections."""
     clock = ChunkClock()
     request = call.raw()
     deadline = time.monotonic() + seconds

@@ -269,10 +269,13 @@ class TestProfile:
             ],
             count=3,
         ),
+        profile.Stack(
+            stack=["/x/src/tollway/gateway/route.py:<module>", "<frozen importlib._bootstrap>:_load_unlocked"], count=9
+        ),
         profile.Stack(stack=["/lib/asyncio/runners.py:run", "/x/src/tollway/cli/worker_process.py:main"], count=1),
     )
 
-    def test_a_sample_belongs_to_the_innermost_function_of_ours(self) -> None:
+    def test_a_sample_belongs_to_the_innermost_function_of_ours_and_the_start_to_none(self) -> None:
         shares = profile.shares_by(self.STACKS, profile.stage_of)
         assert [(share.name, share.percent) for share in shares] == [("gateway/route.py", 75.0), (profile.LOOP, 25.0)]
 

@@ -38,7 +38,9 @@ OK = script.reply(
 def _chunk(text: str = "", finish: str | None = None, usage: dict[str, int] | None = None) -> str:
     choices = "[]" if usage else f'[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":{_json(finish)}}}]'
     more = f',"usage":{_json(usage)}' if usage else ""
-    return f'data: {{"id":"c","object":"chat.completion.chunk","created":1,"model":"m-1","choices":{choices}{more}}}\n\n'
+    return (
+        f'data: {{"id":"c","object":"chat.completion.chunk","created":1,"model":"m-1","choices":{choices}{more}}}\n\n'
+    )
 
 
 def _json(value: object) -> str:
@@ -96,7 +98,14 @@ ALL_TRIGGERS = ["status_408", "status_429", "status_5xx", "connect_error", "firs
 QUICK = {"connect": "1s", "first_byte": "600ms", "between_events": "600ms", "total": "3s"}
 CALM = {"minimum_calls": 100_000}
 NO_RETRIES = {"attempts": 0}
-RETRIES = {"attempts": 2, "on": ALL_TRIGGERS, "backoff": "10ms", "max_backoff": "1s", "only_within": "2s", "budget_ratio": 1}
+RETRIES = {
+    "attempts": 2,
+    "on": ALL_TRIGGERS,
+    "backoff": "10ms",
+    "max_backoff": "1s",
+    "only_within": "2s",
+    "budget_ratio": 1,
+}
 
 
 def _route(name: str, url: str, **more: Any) -> dict[str, Any]:
@@ -135,7 +144,13 @@ def _proxies(first: str, second: str, dead: str) -> dict[str, dict[str, Any]]:
             "strategy": "priority",
             "retries": NO_RETRIES,
         },
-        "two-keys": {"routes": [{**one, "credential": "two"}], "retries": {**NO_RETRIES, "budget_ratio": 1}},
+        **{
+            f"keys-{status}": {
+                "routes": [{**one, "credential": f"two-{status}"}],
+                "retries": {**NO_RETRIES, "budget_ratio": 1},
+            }
+            for status in (401, 429)
+        },
         "breaking": {
             "routes": [
                 _route("first", first, health={"minimum_calls": 4, "error_rate": 0.5, "window": "60s", "rest": "700ms"})
@@ -181,7 +196,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         dead = f"http://127.0.0.1:{unused.getsockname()[1]}"
         both = [key_file(folder, "first", FIRST_KEY), key_file(folder, "second", SECOND_KEY)]
         resources = {
-            "credentials": [{"name": "key", "values": both[:1]}, {"name": "two", "values": both}],
+            "credentials": [
+                {"name": "key", "values": both[:1]},
+                *({"name": f"two-{status}", "values": both} for status in (401, 429)),
+            ],
             "llm_proxies": [
                 {"name": name, "base_path": f"/{name}", **proxy}
                 for name, proxy in _proxies(first.url, second.url, dead).items()
@@ -243,7 +261,7 @@ def test_what_a_repeat_cannot_mend_is_not_repeated(stage: Stage, status: int) ->
 
 def test_an_idle_connection_that_the_upstream_closed_is_no_failure_of_the_call(stage: Stage) -> None:
     quitting = script.Answer(headers=OK.headers, acts=OK.acts, after="close_on_next")
-    stage.first.on(quitting, quitting, OK)
+    stage.first.on(quitting, OK)
     assert stage.ask("default").status_code == 200
     assert stage.ask("default").status_code == 200
 
@@ -378,7 +396,9 @@ def test_a_stream_that_never_ends_is_ended_by_the_total_timeout(stage: Stage) ->
 
 
 def test_a_whole_answer_that_stops_is_a_timeout(stage: Stage) -> None:
-    stage.first.on(script.Answer(headers=OK.headers, acts=[script.Send(OK.body[:20]), script.Hang()], content_length=200))
+    stage.first.on(
+        script.Answer(headers=OK.headers, acts=[script.Send(OK.body[:20]), script.Hang()], content_length=200)
+    )
     assert stage.ask("plain").status_code == 504
     assert stage.gateway.record(stage.correlation).outcome == "timeout"
 
@@ -396,7 +416,7 @@ def test_a_whole_answer_that_is_cut_is_a_bad_gateway(stage: Stage) -> None:
         script.raw("SSH-2.0-OpenSSH_9.6\r\n"),
         script.raw("HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd"),
         script.raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"),
-        script.raw("HTTP/1.1 200 OK\r\nx: " + "y" * 400_000 + "\r\n\r\n"),
+        script.raw("HTTP/1.1 200 OK\r\nx: " + "y" * 4_000_000 + "\r\n\r\n"),
     ],
     ids=["another protocol", "two lengths", "bad chunk", "endless head"],
 )
@@ -452,19 +472,14 @@ def _key_of(upstream: ScriptedUpstream, number: int) -> str:
 
 @pytest.mark.parametrize("status", [429, 401])
 def test_a_call_takes_another_key_when_one_is_throttled_or_refused(stage: Stage, status: int) -> None:
-    # Other calls have used the keys before; which is first does not matter.
-    stage.first.on(script.failure(status, retry_after=2), OK)
-    assert stage.ask("two-keys").status_code == 200
-    used = {_key_of(stage.first, 0), _key_of(stage.first, 1)}
-    assert used == {FIRST_KEY, SECOND_KEY}
-    resting = _key_of(stage.first, 0)
+    stage.first.on(script.failure(status, retry_after=20), OK)
+    assert stage.ask(f"keys-{status}").status_code == 200
+    assert [_key_of(stage.first, number) for number in (0, 1)] == [FIRST_KEY, SECOND_KEY]
+    assert [outcome[2] for outcome in stage.outcomes(2)] == ["error", "ok"]
     stage.fresh().first.on(OK)
-    for _ in range(4):
-        stage.ask("two-keys")
-    assert resting not in {_key_of(stage.first, number) for number in range(4)}
-    # Let the throttled key come back before another test wants both.
-    if status == 429:
-        until(lambda: stage.ask("two-keys") and _key_of(stage.first, -1) == resting, "the rested key", seconds=10)
+    for _ in range(3):
+        stage.ask(f"keys-{status}")
+    assert {_key_of(stage.first, number) for number in range(3)} == {SECOND_KEY}  # the other rests
 
 
 # --- health
@@ -502,7 +517,6 @@ def test_an_unknown_model_is_refused_in_the_known_words(stage: Stage, model: str
         "multiple providers are configured. Use 'provider/model' format."
     }
     assert not [name for name in answer.headers if name.startswith("x-llm-proxy")]
-    assert stage.gateway.record(stage.correlation).outcome == "refused"
 
 
 @pytest.mark.parametrize(
@@ -566,7 +580,6 @@ def test_a_slow_reader_slows_the_upstream_and_gets_everything(stage: Stage) -> N
     stage.first.on(script.sse([piece] * 300 + EVENTS[2:]))
     connection = stage.raw("patient", stream=True)
     with connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         assert stage.first.arrival(1).wait()
         time.sleep(1.0)
         assert not stage.first.requests[0].answered.is_set()  # 18 MB do not wait in the gateway
@@ -591,7 +604,9 @@ ANTHROPIC_EVENTS = [
     'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n',
     'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"one"}}\n\n',
 ]
-GEMINI_EVENTS = ['data: {"candidates":[{"content":{"role":"model","parts":[{"text":"one"}]},"index":0}],"modelVersion":"g"}\n\n']
+GEMINI_EVENTS = [
+    'data: {"candidates":[{"content":{"role":"model","parts":[{"text":"one"}]},"index":0}],"modelVersion":"g"}\n\n'
+]
 ENDS = {
     "cut": script.Cut(),
     "reset": script.Cut(reset=True),

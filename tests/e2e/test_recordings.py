@@ -19,14 +19,25 @@ from tollway.testing import script
 from tollway.testing.upstream import ScriptedUpstream
 from tollway.wire.sse import SseDecoder
 
-_ENDPOINTS = {"chat": "openai-chat", "responses": "openai-responses", "messages": "anthropic-messages", "generate": "gemini"}
+_ENDPOINTS = {
+    "chat": "openai-chat",
+    "responses": "openai-responses",
+    "messages": "anthropic-messages",
+    "generate": "gemini",
+}
 _OTHER_APIS = {"cohere"}
-_RECORDINGS = [one for endpoint in _ENDPOINTS for one in recordings(endpoint=endpoint) if one.provider not in _OTHER_APIS]
+_RECORDINGS = [
+    one for endpoint in _ENDPOINTS for one in recordings(endpoint=endpoint) if one.provider not in _OTHER_APIS
+]
 _EMBEDDINGS = [one for one in recordings(endpoint="embeddings") if one.provider in {"openai", "mistral"}]
 _ROUTES = {"azure": "azureopenai", "azure-openai": "azureopenai", "ollama": "ollama", "openai": "openai"}
 _SIZES = (1, 3, 17, 251, 64, 2)
 _PASSED = re.compile(r"x-request-id|request-id|apim-request-id|openai-processing-ms|(x|anthropic)-ratelimit-.*")
-_PATHS = {"openai-chat": "/v1/chat/completions", "openai-responses": "/v1/responses", "anthropic-messages": "/v1/messages"}
+_PATHS = {
+    "openai-chat": "/v1/chat/completions",
+    "openai-responses": "/v1/responses",
+    "anthropic-messages": "/v1/messages",
+}
 _WHOLE_KIND = {
     "openai-chat": "openai.chat",
     "openai-responses": "openai.response",
@@ -167,7 +178,9 @@ def _raw_usage(bodies: list[dict[str, Any]]) -> dict[str, Any] | None:
     found: dict[str, Any] | None = None
     for body in bodies:
         inner = body.get("response") or body.get("message") or {}
-        one = body.get("usage") or body.get("usageMetadata") or inner.get("usage") or body.get("x_groq", {}).get("usage")
+        one = (
+            body.get("usage") or body.get("usageMetadata") or inner.get("usage") or body.get("x_groq", {}).get("usage")
+        )
         if one and body.get("type") in {"message_start", "message_delta"}:
             found = (found or {}) | {name: value for name, value in one.items() if value is not None}
         elif one:
@@ -235,7 +248,10 @@ def test_a_caller_of_the_same_dialect_gets_the_recorded_bytes(replay: Replay, re
     for name, value in recording.headers.items():
         if _PASSED.fullmatch(name):
             assert answer.headers[name] == value
-    assert (record.outcome, record.upstream_status) == (("ok" if recording.status == 200 else "error"), recording.status)
+    assert (record.outcome, record.upstream_status) == (
+        ("ok" if recording.status == 200 else "error"),
+        recording.status,
+    )
     if recording.status == 200:
         _assert_metered(recording, record.usage)
     (sent,) = replay.upstream.requests

@@ -36,9 +36,7 @@ def _text(message: anthropic.types.Message) -> str:
 
 
 @pytest.mark.parametrize("provider", ALL)
-def test_a_message_is_answered_with_its_usage(
-    gateway: Gateway, client: anthropic.Anthropic, provider: str
-) -> None:
+def test_a_message_is_answered_with_its_usage(gateway: Gateway, client: anthropic.Anthropic, provider: str) -> None:
     answer = client.messages.with_raw_response.create(
         model=MODELS[provider], max_tokens=500, system="You are a helpful assistant.", messages=FRANCE
     )
@@ -71,9 +69,7 @@ def test_a_streamed_message_says_the_same_and_is_metered(
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("provider", ALL)
-def test_a_tool_is_called_and_its_result_is_used(
-    client: anthropic.Anthropic, provider: str, streamed: bool
-) -> None:
+def test_a_tool_is_called_and_its_result_is_used(client: anthropic.Anthropic, provider: str, streamed: bool) -> None:
     asked: list[Any] = [{"role": "user", "content": "What is the weather in Paris?"}]
     question: dict[str, Any] = {"model": MODELS[provider], "max_tokens": 500, "messages": asked, "tools": [TOOL]}
     if streamed:
@@ -88,17 +84,13 @@ def test_a_tool_is_called_and_its_result_is_used(
     said = {"role": "assistant", "content": [block.model_dump(exclude_none=True) for block in message.content]}
     result = {"type": "tool_result", "tool_use_id": call.id, "content": "17 degrees and drizzle"}
     told = {"role": "user", "content": [result]}
-    again = client.messages.create(
-        model=MODELS[provider], max_tokens=500, messages=[*asked, said, told], tools=[TOOL]
-    )
+    again = client.messages.create(model=MODELS[provider], max_tokens=500, messages=[*asked, said, told], tools=[TOOL])
     assert "17 degrees" in _text(again)
 
 
 @pytest.mark.parametrize("provider", BIG_THREE)
 def test_structured_output_fits_its_schema(client: anthropic.Anthropic, provider: str) -> None:
-    message = client.messages.parse(
-        model=MODELS[provider], max_tokens=500, messages=FRANCE, output_format=Capital
-    )
+    message = client.messages.parse(model=MODELS[provider], max_tokens=500, messages=FRANCE, output_format=Capital)
     assert isinstance(message.parsed_output, Capital)
 
 
@@ -167,9 +159,7 @@ def test_a_refused_provider_key_is_an_authentication_error_without_its_words(gat
 def test_id_and_secret_can_stand_in_the_token(gateway: Gateway) -> None:
     token = f"{CLIENT_ID}:{CLIENT_SECRET}"
     with anthropic.Anthropic(base_url=f"{gateway.url}/guarded", auth_token=token, api_key=None) as guarded:
-        answer = guarded.messages.with_raw_response.create(
-            model=MODELS["openai"], max_tokens=100, messages=FRANCE
-        )
+        answer = guarded.messages.with_raw_response.create(model=MODELS["openai"], max_tokens=100, messages=FRANCE)
     assert gateway.record(answer.headers["x-correlation-id"]).client_name == "Forecasting"
 
 

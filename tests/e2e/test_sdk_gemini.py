@@ -70,9 +70,7 @@ def test_content_is_generated_with_its_usage(gateway: Gateway, client: genai.Cli
 
 
 @pytest.mark.parametrize("provider", ALL)
-def test_streamed_content_says_the_same_and_is_metered(
-    gateway: Gateway, client: genai.Client, provider: str
-) -> None:
+def test_streamed_content_says_the_same_and_is_metered(gateway: Gateway, client: genai.Client, provider: str) -> None:
     chunks = list(client.models.generate_content_stream(model=_model(provider), contents=FRANCE))
     assert "Paris" in "".join(chunk.text or "" for chunk in chunks)
     last = chunks[-1]

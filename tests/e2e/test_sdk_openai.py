@@ -98,7 +98,9 @@ def test_a_tool_is_called_and_its_result_is_used(client: openai.OpenAI, provider
     assert call.function.name == "get_weather"
     assert "city" in call.function.arguments
     result = {"role": "tool", "tool_call_id": call.id, "content": "17 degrees and drizzle"}
-    said = message.model_dump(exclude_none=True, exclude={"parsed": True, "tool_calls": {"__all__": {"function": {"parsed_arguments"}}}})
+    said = message.model_dump(
+        exclude_none=True, exclude={"parsed": True, "tool_calls": {"__all__": {"function": {"parsed_arguments"}}}}
+    )
     again = client.chat.completions.create(model=MODELS[provider], messages=[*asked, said, result], tools=[CHAT_TOOL])
     assert "17 degrees" in (again.choices[0].message.content or "")
 
@@ -118,7 +120,10 @@ def test_an_image_is_seen(client: openai.OpenAI, provider: str) -> None:
     chat = client.chat.completions.create(model=MODELS[provider], messages=[{"role": "user", "content": content}])
     assert "image" in (chat.choices[0].message.content or "")
     asked: Any = [
-        {"role": "user", "content": [{"type": "input_text", "text": "What?"}, {"type": "input_image", "image_url": url}]}
+        {
+            "role": "user",
+            "content": [{"type": "input_text", "text": "What?"}, {"type": "input_image", "image_url": url}],
+        }
     ]
     assert "image" in client.responses.create(model=MODELS[provider], input=asked).output_text
 
@@ -234,9 +239,7 @@ def test_a_bad_request_is_a_bad_request(client: openai.OpenAI, provider: str) ->
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini"])
-def test_a_refused_provider_key_is_an_authentication_error_without_its_words(
-    gateway: Gateway, provider: str
-) -> None:
+def test_a_refused_provider_key_is_an_authentication_error_without_its_words(gateway: Gateway, provider: str) -> None:
     with (
         openai.OpenAI(base_url=f"{gateway.url}/refused/v1", api_key="unused", max_retries=0) as refused,
         pytest.raises(openai.AuthenticationError) as raised,
@@ -246,9 +249,7 @@ def test_a_refused_provider_key_is_an_authentication_error_without_its_words(
     assert "operator" in raised.value.message
 
 
-@pytest.mark.parametrize(
-    "key", ["nobody:nothing", f"{CLIENT_ID}:wrong"], ids=["unknown client", "wrong secret"]
-)
+@pytest.mark.parametrize("key", ["nobody:nothing", f"{CLIENT_ID}:wrong"], ids=["unknown client", "wrong secret"])
 def test_wrong_credentials_are_an_authentication_error(gateway: Gateway, key: str) -> None:
     with (
         openai.OpenAI(base_url=f"{gateway.url}/guarded/v1", api_key=key, max_retries=0) as guarded,

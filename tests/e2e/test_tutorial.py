@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import stat
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import httpx
 import openai
 import pytest
-from tests.support.running import Program, alive, environment, until
+from tests.support.running import Program, alive, environment, free_port, until
 
 CHAT = (
     b'{"model":"gemini/gemini-2.5-flash","messages":[{"role":"system","content":"You are a helpful assistant."},'
@@ -21,19 +20,13 @@ CHAT = (
 RESPONSE = b'{"model":"gemini/gemini-2.5-flash","input":"What is the capital of France?"}'
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 class Up(Program):
     """`tollway up`, with its quickstart values."""
 
     def __init__(self, folder: Path, **environ: str) -> None:
         """Prepare in a folder of its own."""
         self.data = folder / "tollway-data"
-        self.port = _free_port()
+        self.port = free_port()
         super().__init__(folder, ["up", "--data", str(self.data), "--port", str(self.port)], environment(**environ))
 
     def values(self) -> dict[str, str]:
@@ -88,7 +81,9 @@ def test_the_banner_says_what_runs_and_what_is_simulated(up: Up) -> None:
 
 def test_the_pasted_curl_works(up: Up) -> None:
     pasted = up.stdout[up.stdout.index("curl ") : up.stdout.index("The configuration it runs")]
-    done = subprocess.run(["/bin/sh", "-c", f"{pasted.strip()} -sS --fail"], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{pasted.strip()} -sS --fail"], capture_output=True, text=True, check=False
+    )  # noqa: S603 - ours
     assert done.returncode == 0, done.stderr
     assert "Paris" in done.stdout
 

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from tests.support.otlp_receiver import OtlpReceiver, otlp_receiver
 
 from tollway.metering.ingest import Ingest
-from tollway.metering.otel import HELP, OtelExporter, OtelSettings
+from tollway.metering.otel import HELP, OtelExporter
+from tollway.metering.otel_settings import OtelSettings
 from tollway.stores.ledger_memory import MemoryLedger
 from tollway.testing.usage_records import usage_records
 from tollway.wire.spool_format import encode_line

@@ -9,8 +9,8 @@ from tollway.core.ids import ulid
 from tollway.core.trace_ids import span_id_of
 from tollway.core.usage import Usage
 from tollway.interfaces.usage_record import UsageRecord
-from tollway.metering.otel import OtelSettings
 from tollway.metering.otel_export import OtlpExport
+from tollway.metering.otel_settings import OtelSettings
 
 CALL = ulid(1_767_225_600_000, 12345)
 RECORD = UsageRecord(

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -32,6 +33,13 @@ def until(probe: Callable[[], ValueT], what: str, *, seconds: float = 20.0) -> V
         assert time.monotonic() < deadline, f"{what} did not come within {seconds:g} s"
         time.sleep(0.02)
     return found
+
+
+def free_port() -> int:
+    """Find a port that nothing listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -120,11 +128,8 @@ class Program:
     def kill(self) -> None:
         """SIGKILL: it can do nothing more."""
         assert self._process is not None
-        children = self.children()
         self._process.kill()
         self._process.wait()
-        # Workers go by themselves once they have no supervisor; a test that ends does not wait for that.
-        del children
 
     def children(self) -> list[int]:
         """Give the process ids of its children."""

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from tollway.gateway.log import Log
-from tollway.metering.otel import OtelExporter, OtelSettings
+from tollway.metering.otel import OtelExporter
+from tollway.metering.otel_settings import OtelSettings
 from tollway.metering.service import Ingester
 from tollway.snapshot.document import Telemetry
 from tollway.snapshot.plugins import BrokenPlugin, UnknownPlugin, provider

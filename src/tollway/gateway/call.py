@@ -5,7 +5,7 @@ the request phase; `usage` and `status_code` by the exchange; headers to set, by
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -20,7 +20,11 @@ from tollway.gateway.request import Request
 from tollway.interfaces.identity import ClientApplication
 from tollway.interfaces.policy import Authentication
 
+_NO_MEMBERS: Final[dict[str, msgspec.Raw]] = {}
+_NO_MODEL: Final = RequestedModel("")
+_NO_FIELDS: Final[Mapping[str, str]] = {}
 _OUTPUT_LIMITS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+_LIMITING: Final = frozenset((*_OUTPUT_LIMITS, "generationConfig"))
 _MAX_CORRELATION_BYTES: Final = 256
 # W3C Trace Context, section 3.2: version 00 has exactly these fields, and ids of zeros are none.
 _TRACEPARENT: Final = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
@@ -29,26 +33,34 @@ _TRACEPARENT: Final = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f
 class Call:
     """What every stage may read of one call. Also the `Scope` of expressions."""
 
-    # Defaults live on the class: an exchange stores only what its call really sets.
-    correlation_bytes: bytes = b""
-    trace_id: str = ""
-    parent_span_id: str = ""
-    identity: Authentication | None = None
-    members: dict[str, msgspec.Raw] = {}  # noqa: RUF012 - replaced whole, never changed
-    requested_model: RequestedModel = RequestedModel("")
-    stream: bool = False
-    usage: Usage | None = None
-    status_code: int | None = None
-    refused_by: str = ""
-    set_lines: dict[str, str] | None = None
-    added_lines: list[tuple[str, str]] | None = None
-    ready_lines: dict[str, bytes] | None = None
-    upstream_set: dict[str, str] | None = None
-    upstream_added: list[tuple[str, str]] | None = None
-    response_fields: Mapping[str, str] = {}
-    shadow_refusals: Sequence[str] = ()
-    _notes: dict[str, object] | None = None
-    _payload: object = msgspec.UNSET
+    # Slots, all set at the start: an attribute with its default on the class is the slow kind to read.
+    __slots__ = (
+        "_notes",
+        "_payload",
+        "added_lines",
+        "clock",
+        "correlation_bytes",
+        "identity",
+        "members",
+        "now_us",
+        "parent_span_id",
+        "raw_header",
+        "ready_lines",
+        "refused_by",
+        "request",
+        "requested_model",
+        "response_fields",
+        "set_lines",
+        "shadow_refusals",
+        "started_at",
+        "started_us",
+        "status_code",
+        "stream",
+        "trace_id",
+        "upstream_added",
+        "upstream_set",
+        "usage",
+    )
 
     def __init__(self, request: Request, clock: SystemClock) -> None:
         """Begin the call now."""
@@ -56,6 +68,27 @@ class Call:
         self.clock = clock
         self.started_at = clock.monotonic()
         self.started_us = self.now_us = clock.wall_us()
+        self.raw_header: Callable[[bytes], bytes | None] = request.headers.get
+        """A request header by its lower-case name; repeats are joined by a comma."""
+        self.correlation_bytes = b""
+        self.trace_id = ""
+        self.parent_span_id = ""
+        self.identity: Authentication | None = None
+        self.members: dict[str, msgspec.Raw] = _NO_MEMBERS
+        self.requested_model: RequestedModel = _NO_MODEL
+        self.stream = False
+        self.usage: Usage | None = None
+        self.status_code: int | None = None
+        self.refused_by = ""
+        self.set_lines: dict[str, str] | None = None
+        self.added_lines: list[tuple[str, str]] | None = None
+        self.ready_lines: dict[str, bytes] | None = None
+        self.upstream_set: dict[str, str] | None = None
+        self.upstream_added: list[tuple[str, str]] | None = None
+        self.response_fields: Mapping[str, str] = _NO_FIELDS
+        self.shadow_refusals: tuple[str, ...] = ()
+        self._notes: dict[str, object] | None = None
+        self._payload: object = msgspec.UNSET
 
     # --- the request
 
@@ -106,10 +139,6 @@ class Call:
         """The body as the caller sent it."""
         return self.request.body
 
-    def raw_header(self, name: bytes) -> bytes | None:
-        """A request header by its lower-case name."""
-        return self.request.headers.get(name)
-
     def header(self, name: str, /) -> str | None:
         """A request header by name, in any case."""
         value = self.request.headers.get(name.lower().encode("latin-1", "replace"))
@@ -144,6 +173,8 @@ class Call:
     def requested_output_tokens(self) -> int | None:
         """The most output tokens the caller allowed, if it said so."""
         members = self.members
+        if _LIMITING.isdisjoint(members):
+            return None
         for name in _OUTPUT_LIMITS:
             raw = members.get(name)
             if raw is not None:

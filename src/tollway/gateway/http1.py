@@ -21,7 +21,7 @@ from tollway.gateway.connection import ConnectionOwner, Stall, reset_on_close
 from tollway.gateway.downstream import NOBODY, DownstreamHandler
 from tollway.gateway.http1_head import head_trouble, parser_trouble
 from tollway.gateway.refusals import body_too_large, headers_too_large, too_slow
-from tollway.gateway.request import Request
+from tollway.gateway.request import Request, join_repeated
 from tollway.gateway.statuses import status_line
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -31,6 +31,7 @@ _KEEP_ALIVE: Final = b"connection: keep-alive\r\n"
 _LINGER_SECONDS: Final = 2.0
 _TLS_LINGER_SECONDS: Final = 30.0
 _MAX_PIECES: Final = 1024
+_WITHOUT_BODY: Final = frozenset({204, 304})
 
 # What the connection waits for; the sweep gives each its own patience.
 _IDLE: Final = 0
@@ -50,9 +51,9 @@ class Http1Connection(asyncio.Protocol):
         "_busy",
         "_chunked",
         "_head_only",
+        "_headers",
         "_headers_repeated",
         "_held",
-        "_in_head",
         "_keep_alive",
         "_parser",
         "_queue",
@@ -89,7 +90,8 @@ class Http1Connection(asyncio.Protocol):
         self._target = b""
         self._trouble: TollwayError | None = None
         self._headers_repeated = 0
-        self._in_head = False
+        # Names and values of the head being read; None when no head is.
+        self._headers: dict[bytes, bytes] | None = None
         self._body: list[bytes | bytearray] = []
         self._body_bytes = 0
         self._unparsed_body = 0
@@ -150,7 +152,9 @@ class Http1Connection(asyncio.Protocol):
             if self._state != _LINGER:
                 self._queue_trouble(parser_trouble(error))
             return
-        if self._waited_bytes > self.owner.limits.header_bytes and (self._in_head or self._request is not None):
+        if self._headers is None and self._request is None:
+            return
+        if self._waited_bytes > self.owner.limits.header_bytes:
             self._queue_trouble(headers_too_large(self.owner.limits))
 
     def eof_received(self) -> bool:
@@ -182,15 +186,9 @@ class Http1Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._target = b""
-        self._body = []
-        self._body_bytes = 0
-        self._headers_repeated = 0
+        self._headers = {}
         self._begin_bytes = self._read_bytes
         self._waited_bytes = 0
-        self._in_head = True
-        self._request = None
-        self._trouble = None
         if not self._busy:
             self._state = _HEAD
             self.since = self.owner.now
@@ -201,33 +199,30 @@ class Http1Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take one header."""
-        if not self._in_head:
+        headers = self._headers
+        if headers is None:
             return  # a trailer: nothing here depends on trailers, so none is believed
-        request = self._request or self._begin()
         key = name.lower()
-        # RFC 9112, section 5.1: white space after a value is no part of it; llhttp leaves it there.
-        if key not in request.headers:
-            request.headers[key] = value.rstrip()
+        if key in headers:
+            self._repeated(headers, key, value.rstrip())
             return
-        self._headers_repeated += 1
-        error = request.add_header(name, value.rstrip())
-        if error is not None and self._trouble is None:
-            self._trouble = error
+        # RFC 9112, section 5.1: white space after a value is no part of it; llhttp leaves it there.
+        headers[key] = value.rstrip()
 
     def on_headers_complete(self) -> None:
         """Check what llhttp leaves to us, before a byte of the body is taken."""
-        request = self._request or self._begin()
-        self._in_head = False
+        request = self._begin()
+        headers = request.headers
         trouble = self._trouble or head_trouble(
             request,
             self._parser.get_http_version(),
             self.owner.limits,
-            lines=len(request.headers) + self._headers_repeated,
-            read_bytes=self._begin_bytes + self._waited_bytes,
+            len(headers) + self._headers_repeated,
+            self._begin_bytes + self._waited_bytes,
         )
         if trouble is not None:
             raise trouble  # stops the parser: the body of a refused head is not taken
-        if b"expect" in request.headers:
+        if b"expect" in headers:
             self._expectation(request)
         self._waited_bytes = 0
         if not self._busy:
@@ -249,13 +244,16 @@ class Http1Connection(asyncio.Protocol):
         request = self._request
         if request is None:
             return
-        if self._body:
-            request.body = b"".join(self._body)  # one piece is not copied
-            self._body = []
-        request.keep_alive = self._parser.should_keep_alive()
         if b"upgrade" in request.headers and self._parser.should_upgrade() and self._offered_with_body(request):
             return
         self._request = None
+        pieces = self._body
+        if pieces:
+            request.body = b"".join(pieces)  # one piece is not copied
+            self._body = []
+            self._body_bytes = 0
+        if not self._parser.should_keep_alive():
+            request.keep_alive = False
         self._waits_continue = False
         if self._busy:
             self._enqueue(request)
@@ -289,14 +287,24 @@ class Http1Connection(asyncio.Protocol):
                 return
 
     def _begin(self) -> Request:
+        """Make the request of the head that was read; one whose target is no address gets trouble with it."""
+        target, self._target = self._target, b""
+        headers, self._headers = self._headers, None
         try:
-            request = Request(self._parser.get_method(), self._target, self.address)
+            request = Request(self._parser.get_method(), target, self.address, headers)
         except BadRequest as error:
             self._trouble = error
-            request = Request(self._parser.get_method(), b"/", self.address)
-        request.scheme = self.scheme
+            request = Request(self._parser.get_method(), b"/", self.address, headers)
+        if self.scheme != "http":
+            request.scheme = self.scheme
         self._request = request
         return request
+
+    def _repeated(self, headers: dict[bytes, bytes], key: bytes, value: bytes) -> None:
+        self._headers_repeated += 1
+        error = join_repeated(headers, key, value)
+        if error is not None and self._trouble is None:
+            self._trouble = error
 
     def _expectation(self, request: Request) -> None:
         # RFC 9110, section 10.1.1: only 100-continue is defined; others get 417; HTTP/1.0 has none.
@@ -320,8 +328,10 @@ class Http1Connection(asyncio.Protocol):
 
     def _queue_trouble(self, error: TollwayError) -> None:
         """Answer the error after the requests before it, then close."""
+        if self._headers:
+            self._begin()  # it says in whose way the error is written
         request, self._request = self._request, None
-        self._in_head = False
+        self._headers = None
         if self._busy:
             self._queue.append((error, request))
             self._stop_reading()
@@ -334,13 +344,14 @@ class Http1Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _answer(self, request: Request) -> None:
+        owner = self.owner
         self._busy = True
         self._state = _ANSWER
-        self._keep_alive = request.keep_alive and not self.owner.draining
+        self._keep_alive = request.keep_alive and not owner.draining
         self._chunked = request.version != "HTTP/1.0"
         self._head_only = request.method == b"HEAD"
         self.handler = NOBODY
-        handler = self.owner.serve(request, self)
+        handler = owner.serve(request, self)
         if self.handler is NOBODY:  # else the answer is sent already
             self.handler = handler
 
@@ -354,7 +365,11 @@ class Http1Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         """The current exchange is over: go on with the next request, or wait, or close."""
-        if not self._keep_alive or (self.owner.draining and not self._queue):
+        if self._keep_alive and self._reading and not (self._queue or self.paused or self.owner.draining):
+            self._wait()  # the usual case: nothing but this request was sent
+            if self._waits_continue:
+                self._proceed()
+        elif not self._keep_alive or (self.owner.draining and not self._queue):
             self._linger()  # and stays busy: what is still read is not answered
         elif self.paused:
             # A caller that reads no answers gets no more of them: they would pile up here.
@@ -367,19 +382,26 @@ class Http1Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        self.since = self.owner.now
         if self._queue:
+            self.since = self.owner.now
             # Not from within the parser's or the exchange's own call: a long queue must not nest.
             asyncio.get_running_loop().call_soon(self._answer_queued)
             return
-        self._busy = False
-        self._state = _HEAD if self._in_head else (_BODY if self._request is not None else _IDLE)
+        self._wait()
         if self._waits_continue:
             self._waits_continue = False
             transport.write(_CONTINUE)
         if not self._reading:
             self._reading = True
             transport.resume_reading()
+
+    def _wait(self) -> None:
+        """Wait for the next request, or for the rest of one that has begun."""
+        self._busy = False
+        self.since = self.owner.now
+        self._state = _IDLE if self._headers is None and self._request is None else _BODY
+        if self._headers is not None:
+            self._state = _HEAD
 
     def _answer_queued(self) -> None:
         if self._transport is None or not self._queue:
@@ -421,12 +443,12 @@ class Http1Connection(asyncio.Protocol):
             parts.append(_CLOSE)
         elif not self._chunked:
             parts.append(_KEEP_ALIVE)
-        if status >= 200 and status not in {204, 304}:
+        if status < 200 or status in _WITHOUT_BODY:
+            parts.append(b"\r\n")
+        else:
             parts.append(b"content-length: %d\r\n\r\n" % len(body))
             if not self._head_only:
                 parts.append(body)
-        else:
-            parts.append(b"\r\n")
         self.handler = None  # it is over, and hears no more of this connection
         transport.write(b"".join(parts))
         self._next()

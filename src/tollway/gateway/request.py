@@ -43,17 +43,23 @@ class Request:
         "version",
     )
 
-    def __init__(self, method: bytes, target: bytes, client_address: str) -> None:
-        """Begin with the request line.
+    def __init__(
+        self, method: bytes, target: bytes, client_address: str, headers: dict[bytes, bytes] | None = None
+    ) -> None:
+        """Begin with the request line, and with the headers where they are known.
 
         Raises:
             BadRequest: the target is neither a path nor an absolute address.
         """
         self.method = method
         self.target = target
-        path = target if target[:1] == b"/" else _origin_form(target, method)
-        self.path, _, self.query = path.partition(b"?")
-        self.headers: dict[bytes, bytes] = {}
+        path = target if target.startswith(b"/") else _origin_form(target, method)
+        if b"?" in path:
+            self.path, _, self.query = path.partition(b"?")
+        else:
+            self.path = path
+            self.query = b""
+        self.headers: dict[bytes, bytes] = {} if headers is None else headers
         self.body: bytes = b""
         self.client_address = client_address
         self.keep_alive = True
@@ -67,15 +73,20 @@ class Request:
         if key not in headers:
             headers[key] = value
             return None
-        if key in _SINGLE:
-            shown = key.decode("latin-1")
-            return BadRequest(f"the header '{shown}' is sent more than once; send it once", param=shown)
-        headers[key] += b", " + value
-        return None
+        return join_repeated(headers, key, value)
 
     def head_bytes(self) -> int:
         """How large the head is, without its request line's other words."""
         return len(self.target) + sum(len(name) + len(value) + 4 for name, value in self.headers.items())
+
+
+def join_repeated(headers: dict[bytes, bytes], key: bytes, value: bytes) -> CallerError | None:
+    """Join a header that is there already by a comma, where the standard allows it."""
+    if key in _SINGLE:
+        shown = key.decode("latin-1")
+        return BadRequest(f"the header '{shown}' is sent more than once; send it once", param=shown)
+    headers[key] += b", " + value
+    return None
 
 
 def _origin_form(target: bytes, method: bytes) -> bytes:

@@ -56,7 +56,6 @@ class UpstreamConnection(asyncio.Protocol):
         "_framed",
         "_head_done",
         "_headers",
-        "_in_body",
         "_informational",
         "_keep",
         "_parser",
@@ -79,7 +78,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._parts: list[bytes] = []
         self._head_done = False
         self._framed = False
-        self._in_body = False
         self._informational = False
         self._complete = False
         self._keep = False

@@ -53,7 +53,7 @@ class PolicyExchange(Protocol):
         """The path as the caller sent it, without query."""
         ...
 
-    def raw_header(self, name: bytes) -> bytes | None:
+    def raw_header(self, name: bytes, /) -> bytes | None:
         """A request header by its lower-case name; repeated headers are joined by a comma."""
         ...
 

@@ -8,28 +8,13 @@ Rules of this file:
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Final, Literal, Protocol
 
-import msgspec
-
-from tollway.core.genai_conventions import Vocabulary
 from tollway.interfaces.usage_record import UsageRecord
+from tollway.metering.otel_settings import OtelSettings
 from tollway.wire.exposition import Family, Sample
-
-
-class OtelSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where telemetry goes, and in which words."""
-
-    endpoint: str
-    """Base URL of OTLP over HTTP, such as `http://localhost:4318`; `/v1/traces` and `/v1/metrics` are added."""
-    headers: Mapping[str, str] = {}
-    service_name: str = "tollway"
-    vocabulary: Vocabulary = "A"
-    timeout_seconds: float = 10.0
-    """How long to try to deliver one batch."""
-    metrics_interval_seconds: float = 60.0
 
 
 class RecordExport(Protocol):

@@ -23,8 +23,8 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 from tollway.core import genai_conventions as genai
 from tollway.core.trace_ids import span_id_of, trace_id_of
 from tollway.interfaces.usage_record import UsageRecord
-from tollway.metering.otel import OtelSettings
 from tollway.metering.otel_metrics import CallMetrics, metrics_of
+from tollway.metering.otel_settings import OtelSettings
 
 _FAILED: Final = frozenset({"error", "cut", "timeout"})
 _SCOPE: Final = "tollway"
