@@ -6,7 +6,12 @@ RUN_OK := $(VENV)/.run-installed
 DEV_OK := $(VENV)/.dev-installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run setup dev check test proof bench docs sizes lock clean
+TEST_PROCESSES ?= 2
+
+.PHONY: help run setup dev check test proof bench docs sizes lock clean
+
+help:                     ## list what there is to make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
 
 run: $(RUN_OK)            ## install what is missing, then start Tollway on its embedded defaults
 	$(BIN)/tollway up
@@ -26,6 +31,31 @@ $(RUN_OK): requirements/build.txt requirements/run.txt pyproject.toml | $(VENV)/
 $(DEV_OK): requirements/dev.txt $(RUN_OK)
 	$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
+
+check: $(DEV_OK)          ## format, lints, types, floors
+	$(BIN)/ruff format --check src tests benchmarks tools
+	$(BIN)/ruff check src tests benchmarks tools
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+test: check               ## everything that must hold before a change lands
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) -m "not proof" --quiet
+
+proof: $(DEV_OK)          ## the long proofs: kills, soak, all clients
+	$(BIN)/python -m pytest -m proof --quiet
+
+bench: $(RUN_OK)          ## beside nginx, LiteLLM and Portkey, in one run
+	@command -v nginx >/dev/null && command -v wrk >/dev/null || apt-get install --yes --quiet nginx-light wrk
+	$(BIN)/python -m benchmarks.run
+
+docs: $(DEV_OK)           ## the documentation, as HTML
+	$(BIN)/sphinx-build -n -W -q -b html docs docs/_build/html
+
+sizes: $(DEV_OK)          ## sizes of files and functions
+	$(BIN)/python tools/sizes.py
+
+clean:                    ## forget what was installed and built
+	rm -rf $(VENV) docs/_build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 lock:                     ## pin again, with hashes (needs uv)
 	printf 'hatchling\neditables\n' | uv pip compile --quiet - --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/build.txt

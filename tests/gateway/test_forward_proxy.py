@@ -119,21 +119,20 @@ async def test_an_ipv6_address_is_written_in_brackets():
         assert proxy.heads[0].startswith(b"CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: [2001:db8::1]:443\r\n")
 
 
-@pytest.mark.parametrize(
-    ("answer", "word"),
-    [
-        (b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n", "407"),
-        (b"HTTP/1.1 403\r\n\r\n", "403"),
-        (b"HTTP/1.0 502 Bad Gateway\r\n\r\n", "502"),
-        (b"HTTP/1.1 301 Moved\r\nLocation: http://elsewhere/\r\n\r\n", "301"),
-        (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "HTTP"),
-        (b"HTTP/1.1 2000 OK\r\n\r\n", "HTTP"),
-        (b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n", "more than its answer"),
-        (b"", "closed"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X-Long: y\r\n" * 10_000, "for ever"),
-    ],
-    ids=["wants a password", "no phrase", "HTTP/1.0", "redirects", "no HTTP", "no status", "goes on", "closes", "endless"],
-)  # fmt: skip
+NO_TUNNEL: dict[str, tuple[bytes, str]] = {
+    "it wants a password": (b"HTTP/1.1 407 Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n", "407"),
+    "it gives no phrase": (b"HTTP/1.1 403\r\n\r\n", "403"),
+    "it speaks HTTP/1.0": (b"HTTP/1.0 502 Bad Gateway\r\n\r\n", "502"),
+    "it redirects": (b"HTTP/1.1 301 Moved\r\nLocation: http://elsewhere/\r\n\r\n", "301"),
+    "it speaks no HTTP": (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "HTTP"),
+    "it gives no status": (b"HTTP/1.1 2000 OK\r\n\r\n", "HTTP"),
+    "it goes on": (b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n", "more than its answer"),
+    "it closes": (b"", "closed"),
+    "it never ends": (b"HTTP/1.1 200 OK\r\n" + b"X-Long: y\r\n" * 10_000, "for ever"),
+}
+
+
+@pytest.mark.parametrize(("answer", "word"), NO_TUNNEL.values(), ids=NO_TUNNEL.keys())
 async def test_a_proxy_that_opens_no_tunnel_makes_the_upstream_unreachable(pools: Pools, answer: bytes, word: str):
     async with proxying(answer) as proxy:
         heard = await call(pools.pool(443, host="upstream.test", proxy=f"http://127.0.0.1:{proxy.port}"))

@@ -5,8 +5,8 @@ the request phase; `usage` and `status_code` by the exchange; headers to set, by
 """
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Protocol
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -28,6 +28,14 @@ _LIMITING: Final = frozenset((*_OUTPUT_LIMITS, "generationConfig"))
 _MAX_CORRELATION_BYTES: Final = 256
 # W3C Trace Context, section 3.2: version 00 has exactly these fields, and ids of zeros are none.
 _TRACEPARENT: Final = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+class HeaderLookup(Protocol):
+    """Reads one request header."""
+
+    def __call__(self, name: bytes, /) -> bytes | None:
+        """Give its value, or None."""
+        ...
 
 
 class Call:
@@ -68,7 +76,7 @@ class Call:
         self.clock = clock
         self.started_at = clock.monotonic()
         self.started_us = self.now_us = clock.wall_us()
-        self.raw_header: Callable[[bytes], bytes | None] = request.headers.get
+        self.raw_header: HeaderLookup = request.headers.get
         """A request header by its lower-case name; repeats are joined by a comma."""
         self.correlation_bytes = b""
         self.trace_id = ""

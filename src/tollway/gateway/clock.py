@@ -39,8 +39,9 @@ class SystemClock:
         self._count = count = self._count + 1
         if count > _LAST or now_ms >> 20 != self._era:
             count = self._renew(now_ms)
-        lower, random_part = now_ms & _LAST, self._random
-        return f"{self._upper}{_PAIRS[lower >> 10]}{_PAIRS[lower & 1023]}{random_part}{_PAIRS[count >> 10]}{_PAIRS[count & 1023]}"
+        lower = now_ms & _LAST
+        time_part = f"{self._upper}{_PAIRS[lower >> 10]}{_PAIRS[lower & 1023]}"
+        return f"{time_part}{self._random}{_PAIRS[count >> 10]}{_PAIRS[count & 1023]}"
 
     def _renew(self, now_ms: int) -> int:
         """Draw new random bits: every 17 minutes, or every half million ids at the most."""
