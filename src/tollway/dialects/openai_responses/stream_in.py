@@ -171,6 +171,8 @@ class ResponsesStreamParser:
                 self._whole_item(index, as_object(one), out)
         for item in self._items.values():
             self._end_item(item, None, out)
+            for part in item.parts.values():
+                self._end_part(part, out)  # one that began after its item's end
         usage = as_object(response.get("usage"))
         reported = parse_usage(usage)
         if reported is not None:
@@ -181,7 +183,7 @@ class ResponsesStreamParser:
         self._over = True
 
     def _failed(self, value: JsonObject, out: list[StreamEvent]) -> None:
-        response = {"status": "failed", **as_object(value.get("response"))}
+        response = {**as_object(value.get("response")), "status": "failed"}
         usage = parse_usage(as_object(response.get("usage")))
         if usage is not None:
             out.append(UsageReported(usage))
@@ -201,7 +203,7 @@ class ResponsesStreamParser:
 
     def _item(self, value: JsonObject) -> _Item:
         index = value.get("output_index")
-        number = index if isinstance(index, int) else len(self._items)
+        number = index if isinstance(index, int) else max(self._items, default=0)
         item = self._items.get(number)
         if item is None:
             item = self._items[number] = _Item({})
@@ -211,7 +213,7 @@ class ResponsesStreamParser:
         self._start({}, out)
         item = self._item(value)
         item.value = as_object(value.get("item"))
-        if item.value.get("type") in {"function_call", "custom_tool_call"}:
+        if item.value.get("type") in {"function_call", "custom_tool_call"} and ("tool_call", 0) not in item.parts:
             self._begin_call(item, out)
 
     def _item_done(self, value: JsonObject, out: list[StreamEvent]) -> None:
