@@ -1,7 +1,9 @@
 """Undoing content codings nobody asked for."""
 
+import contextlib
 import gzip
 import zlib
+from collections import deque
 
 import pytest
 from hypothesis import given
@@ -53,8 +55,7 @@ def test_a_body_that_blows_up_beyond_all_measure_is_refused(monkeypatch: pytest.
         Inflater(b"gzip").feed(packed)
     inflater = Inflater(b"gzip")
     with pytest.raises(UpstreamGarbled, match="too large"):
-        for at in range(0, len(packed), 50):
-            inflater.feed(packed[at : at + 50])
+        deque((inflater.feed(packed[at : at + 50]) for at in range(0, len(packed), 50)), maxlen=0)
 
 
 @pytest.mark.parametrize("coding", [b"br", b"zstd", b"gzip, gzip", b""])
@@ -64,13 +65,11 @@ def test_another_coding_is_refused(coding: bytes):
 
 
 @given(st.binary(min_size=3))
-def test_damage_is_the_upstreams_fault(junk: bytes):
+def test_no_bytes_whatever_raise_anything_but_the_upstreams_fault(junk: bytes):
     inflater = Inflater(b"gzip")
-    try:
+    with contextlib.suppress(UpstreamGarbled):
         inflater.feed(junk)
         inflater.feed(junk)
-    except UpstreamGarbled as error:
-        assert "damaged" in error.message
 
 
 def test_plain_text_said_to_be_compressed_is_damaged():

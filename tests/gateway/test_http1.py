@@ -588,21 +588,46 @@ async def test_a_caller_that_does_not_go_after_its_last_answer_is_dropped():
 # --- draining, and too many
 
 
-async def test_draining_closes_an_idle_connection_at_once():
+async def test_draining_closes_a_connection_that_was_idle_for_a_while_at_once():
     owner, transport, connection = patience()
     owner.draining = True
+    owner.clock = lambda: 1002.0
     connection.drain()
     assert transport.is_closing()
 
 
-async def test_draining_lets_the_answer_under_way_go_out_and_then_closes():
+async def test_draining_leaves_a_connection_that_was_just_used_time_for_a_request_on_its_way():
+    owner, transport, connection = patience()
+    transport.feed(GET)
+    transport.received.clear()
+    owner.draining = True
+    connection.drain()
+    assert not transport.is_closing()
+    transport.feed(GET)
+    (answer,) = read_answers(bytes(transport.received))
+    assert (answer.status, answer.headers["connection"], transport.eof_received) == (200, "close", True)
+
+
+async def test_draining_does_not_wait_long_for_a_request_that_never_comes():
+    owner, transport, connection = patience()
+    transport.feed(GET)
+    owner.draining = True
+    connection.drain()
+    connection.sweep(1000.5)
+    assert not transport.is_closing()
+    connection.sweep(1001.5)
+    assert transport.is_closing()
+
+
+async def test_draining_lets_the_answer_under_way_go_out_as_the_last_and_then_closes():
     owner, transport, connection = patience()
     transport.feed(b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
     owner.draining = True
     connection.drain()
     assert not transport.is_closing()
     owner.held[0].answer()
-    assert (read_answers(bytes(transport.received))[0].status, transport.eof_received) == (200, True)
+    (answer,) = read_answers(bytes(transport.received))
+    assert (answer.status, answer.headers["connection"], transport.eof_received) == (200, "close", True)
 
 
 async def test_draining_answers_the_request_that_is_coming_in_and_tells_that_it_is_the_last():

@@ -27,7 +27,7 @@ SHOP = Client(client_id="shop", name="Web shop", business_group="retail", secret
 
 
 def test_the_right_secret_gives_the_application_with_its_contract():
-    limits = (TokenLimit(max_tokens=10, period_seconds=60),)
+    limits = (TokenLimit(total_tokens=10),)
     contract = Contract(client_id="shop", sla_tier="gold", sla_limits=limits)
     known = Registry([contract], {"shop": SHOP}, wall_us=FrozenClock().wall_us)
     application = known.authenticate("shop", "s3cret")
@@ -38,8 +38,16 @@ def test_the_right_secret_gives_the_application_with_its_contract():
 
 @pytest.mark.parametrize(
     ("client_id", "secret"),
-    [("shop", ""), ("shop", "S3cret"), ("shop", "s3cret "), ("shop", "salts3cret"), ("SHOP", "s3cret"), ("", "s3cret"), ("other", "s3cret")],
-)  # fmt: skip
+    [
+        ("shop", ""),
+        ("shop", "S3cret"),
+        ("shop", "s3cret "),
+        ("shop", "salts3cret"),
+        ("SHOP", "s3cret"),
+        ("", "s3cret"),
+        ("other", "s3cret"),
+    ],
+)
 def test_any_other_pair_gives_nobody(client_id: str, secret: str):
     assert registry(SHOP).authenticate(client_id, secret) is None
 

@@ -1,7 +1,5 @@
 """Bodies as members kept raw."""
 
-import time
-
 import msgspec
 import pytest
 from hypothesis import given
@@ -109,14 +107,8 @@ def test_brackets_inside_strings_are_no_nesting():
     assert bytes(read_members(body, 3)["messages"]) == msgspec.json.encode([{"content": text}])
 
 
-@pytest.mark.parametrize("quotes", [b'\\"', b'"', b'"\\'], ids=["escaped", "many strings", "mixed"])
-def test_looking_for_nesting_takes_time_by_the_size_of_the_body_and_not_by_its_square(quotes: bytes):
-    def seconds(size: int) -> float:
-        body = b'{"a":' + b"[]," * 200 + b'"' + quotes * size
-        start = time.process_time()
-        with pytest.raises(BadRequest):
-            read_members(body, 128)
-        return time.process_time() - start
-
-    small = min(seconds(20_000) for _ in range(3))
-    assert seconds(400_000) < 200 * small + 0.5  # twenty times as much; by the square it would be four hundred
+@pytest.mark.parametrize("quotes", [b'\\"', b'"', b'"\\'], ids=["escaped", "plain", "mixed"])
+def test_a_string_that_never_ends_is_looked_through_once(quotes: bytes):
+    body = b'{"a":' + b"[]," * 200 + b'"' + quotes * 2_000_001
+    with pytest.raises(BadRequest):  # by the square of its size it would take longer than any test may
+        read_members(body, 128)

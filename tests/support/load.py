@@ -15,7 +15,7 @@ from typing import Self
 _TIMEOUT_SECONDS = 30.0
 
 
-class Incomplete(Exception):  # noqa: N818 - an outcome
+class Incomplete(Exception):
     """The answer did not come, or not to its end."""
 
 

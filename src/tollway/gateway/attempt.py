@@ -16,6 +16,7 @@ from tollway.gateway.relay import Relay
 from tollway.gateway.target import Target
 from tollway.gateway.upstream import UpstreamConnection
 
+_NO_HEADERS: Final[Mapping[bytes, bytes]] = {}
 _MAX_ERROR_BYTES: Final = 1_048_576
 _MAX_ANSWER_BYTES: Final = 268_435_456
 
@@ -43,6 +44,10 @@ class AttemptOwner(Protocol):
         """No answer came."""
         ...
 
+    def abandoned(self, attempt: "Attempt") -> None:
+        """The worker ends before the answer does."""
+        ...
+
     def defect(self, error: Exception) -> None:
         """Something of ours failed; nobody must be left waiting."""
         ...
@@ -51,23 +56,34 @@ class AttemptOwner(Protocol):
 class Attempt:
     """One attempt; the `AttemptHandler` of its connection, and what policies see in the upstream phase."""
 
-    key_index: int = 0
-    key_value: str = ""
-    status: int = 0
-    headers: dict[bytes, bytes] = {}  # noqa: RUF012 - replaced whole, never changed
-    relay: Relay | None = None
-    response_bytes: int = 0
-    over: bool = False
-    paused: bool = False
-    first_byte_at: float = 0.0
-    ended_at: float = 0.0
-    touched: float = 0.0
-    _connection: UpstreamConnection | None = None
-    _connecting: asyncio.Task[None] | None = None
-    _extra: dict[str, str] | None = None
-    _inflater: Inflater | None = None
-    _bytes: int = 0
-    _payload: bytes = b""
+    __slots__ = (
+        "_bytes",
+        "_connecting",
+        "_connection",
+        "_extra",
+        "_inflater",
+        "_owner",
+        "_parts",
+        "_payload",
+        "ended_at",
+        "first_byte_at",
+        "headers",
+        "key_index",
+        "key_value",
+        "moved",
+        "number",
+        "over",
+        "paused",
+        "relay",
+        "response_bytes",
+        "sent_at",
+        "started_at",
+        "status",
+        "stream",
+        "target",
+        "target_model",
+        "touched",
+    )
 
     def __init__(
         self, owner: AttemptOwner, target: Target, model: str, number: int, *, stream: bool, now: float
@@ -81,6 +97,25 @@ class Attempt:
         self.stream = stream
         self.started_at = now
         self.sent_at = now
+        self.key_index = 0
+        self.key_value = ""
+        self.status = 0
+        self.headers: Mapping[bytes, bytes] = _NO_HEADERS
+        self.relay: Relay | None = None
+        self.response_bytes = 0
+        self.over = False
+        self.paused = False
+        self.first_byte_at = 0.0
+        self.ended_at = 0.0
+        self.moved = False
+        """Whether bytes came since the worker looked last; it then notes the time in `touched`."""
+        self.touched = 0.0
+        self._connection: UpstreamConnection | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._extra: dict[str, str] | None = None
+        self._inflater: Inflater | None = None
+        self._bytes = 0
+        self._payload = b""
 
     # --- what policies see
 
@@ -125,6 +160,10 @@ class Attempt:
         if self._close(now):
             self._drop()
 
+    def give_up(self) -> None:
+        """The worker ends: tell the exchange, which cancels, so that what is known by now is recorded."""
+        self._owner.abandoned(self)
+
     def pause(self) -> None:
         """Read no more for now: the caller's slowness is not the upstream's."""
         self.paused = True
@@ -136,10 +175,13 @@ class Attempt:
         self.paused = False
         if self._connection is not None:
             self._connection.resume()
-            self.touched = self.target.coarse_clock()
+            self.moved = True
 
     def check_time(self, now: float, coarse_now: float) -> None:
         """Fail when a deadline has passed. Called by the worker's sweep."""
+        if self.moved:
+            self.moved = False
+            self.touched = coarse_now
         timeouts = self.target.route.timeouts
         if now - self.started_at > timeouts.total_seconds:
             self._time_out(f"the answer was not complete within {timeouts.total_seconds:g} s", "total_timeout")
@@ -168,24 +210,25 @@ class Attempt:
         """The answer's head came."""
         self.status = status
         self.headers = headers
-        coding = headers.get(b"content-encoding", b"identity").lower()
-        if coding != b"identity":
+        coding = headers.get(b"content-encoding")
+        if coding is not None and coding.lower() != b"identity":
             try:
-                self._inflater = Inflater(coding)
+                self._inflater = Inflater(coding.lower())
             except UpstreamGarbled as error:
                 self._fail(error)
                 return
-        if status == 200 and self.stream and _is_event_stream(headers):
-            self.relay = self._owner.open_stream(self)
-        elif not self.stream:
+        if self.stream:
+            if status == 200 and _is_event_stream(headers):
+                self.relay = self._owner.open_stream(self)
+        else:
             # A whole answer: its head is its first byte. A stream's first byte is its first event,
             # so that a provider that sends a head and then nothing can still be replaced.
             self.first_byte_at = self.target.clock()
-            self.touched = self.target.coarse_clock()
+            self.moved = True
 
     def body(self, data: bytes) -> None:
         """More of the body came."""
-        self.touched = self.target.coarse_clock()
+        self.moved = True
         if not self.first_byte_at:
             self.first_byte_at = self.target.clock()
         self.response_bytes += len(data)

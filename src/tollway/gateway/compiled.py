@@ -21,7 +21,6 @@ from tollway.interfaces.dialect import (
     Operation,
 )
 from tollway.interfaces.dialect import Endpoint as EndpointShape
-from tollway.routing.plan import CallPlan
 from tollway.snapshot.document import LlmProxy
 
 if TYPE_CHECKING:
@@ -83,10 +82,6 @@ class Proxy:
         self.drain_seconds = document.drain_seconds
         self.drain_bytes = document.drain_bytes
         self.model_list = planner.model_list()
-
-    def plan(self, exchange: "Exchange") -> CallPlan:
-        """Plan the attempts of one call."""
-        return self.planner.plan(exchange)
 
 
 class Endpoint:

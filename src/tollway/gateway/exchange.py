@@ -11,7 +11,8 @@ Rules of this file:
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -47,28 +48,38 @@ if TYPE_CHECKING:
     from tollway.gateway.worker import Worker
 
 _MICRO: Final = 1_000_000
+_decode_text: Final = msgspec.json.Decoder(str).decode
 _BUDGET_EXHAUSTED: Final = "rate_limit_exceeded"
 
 
 class Exchange(Call):
     """One call on its way through the gateway."""
 
-    provider_dialect: str = ""
-    losses: tuple[str, ...] = ()
-    streamed_events: int = 0
-    _attempt: Attempt | None = None
-    _plan: CallPlan | None = None
-    _translation: Translation | None = None
-    _waited: float = 0.0
-    _own_waited: bool = False
-    """Whether the current attempt's time is in `_waited` already."""
-    _head_sent: bool = False
-    _held_back: bytearray | None = None
-    _stream_done: bool = False
-    _settled: bool = False
-    _over: bool = False
-    _drained_since: float = 0.0
-    _drained_bytes: int = 0
+    __slots__ = (
+        "_attempt",
+        "_downstream",
+        "_drained_bytes",
+        "_drained_since",
+        "_head_sent",
+        "_held_back",
+        "_id_taken",
+        "_json_depth",
+        "_over",
+        "_own_waited",
+        "_plan",
+        "_settled",
+        "_stream_done",
+        "_translation",
+        "_waited",
+        "_worker",
+        "call_id",
+        "endpoint",
+        "losses",
+        "path_model",
+        "provider_dialect",
+        "proxy",
+        "streamed_events",
+    )
 
     def __init__(
         self,
@@ -80,26 +91,39 @@ class Exchange(Call):
         json_depth: int,
     ) -> None:
         """Begin; `run` does the rest."""
-        super().__init__(request, worker.clock)
+        clock = worker.clock
+        Call.__init__(self, request, clock)
         self._worker = worker
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self.path_model = path_model
         self._json_depth = json_depth
         self._downstream = downstream
         self.proxy = endpoint.proxy
-        self.operation = endpoint.operation
-        self.inbound_dialect = endpoint.dialect_name
-        self.call_id = worker.clock.new_id()
+        self.call_id = clock.new_id()
+        self.provider_dialect = ""
+        self.losses: tuple[str, ...] = ()
+        self.streamed_events = 0
+        self._id_taken = False
+        self._attempt: Attempt | None = None
+        self._plan: CallPlan | None = None
+        self._translation: Translation | None = None
+        self._waited = 0.0
+        self._own_waited = False
+        """Whether the current attempt's time is in `_waited` already."""
+        self._head_sent = False
+        self._held_back: bytearray | None = None
+        self._stream_done = False
+        self._settled = False
+        self._over = False
+        self._drained_since = 0.0
+        self._drained_bytes = 0
 
-    @property
-    def gateway_name(self) -> str:
-        """The gateway's name, for records."""
-        return self.proxy.gateway_name
-
-    @property
-    def proxy_name(self) -> str:
-        """The LLM proxy's name, for records."""
-        return self.proxy.name
+    def record_id(self) -> str:
+        """Give a usage record its id: the first has the call's own, those after it a fresh one."""
+        if self._id_taken:
+            return self.clock.new_id()
+        self._id_taken = True
+        return self.call_id
 
     # --- request side
 
@@ -114,8 +138,7 @@ class Exchange(Call):
         if self.proxy.chain.awaits:
             self._worker.spawn(self._guarded(self._run_awaiting()))
             return
-        refusal = chain.run(self.proxy.chain.request_steps, self)
-        self._after_request(refusal)
+        self._after_request(chain.run(self.proxy.chain.request_steps, self))
 
     async def _run_awaiting(self) -> None:
         refusal = await chain.run_awaiting(self.proxy.chain.request_steps, self)
@@ -125,17 +148,17 @@ class Exchange(Call):
     def _after_request(self, refusal: TollwayError | None) -> None:
         if refusal is None and self._worker.spool_broken:
             refusal = NotReady("the gateway cannot keep its usage records at the moment; try again later")
-        if self._endpoint.provider_side is None:
+        if self.endpoint.provider_side is None:
             if refusal is not None:
                 self._refuse(refusal)
             else:
                 self._answer_models()
             return
         if refusal is None:
-            self._plan = plan = self.proxy.plan(self)
+            self._plan = plan = self.proxy.planner.plan(self)
             self._go(plan.first(self.clock.monotonic()))
         elif refusal.code == _BUDGET_EXHAUSTED:
-            self._plan = plan = self.proxy.plan(self)
+            self._plan = plan = self.proxy.planner.plan(self)
             self._go(plan.divert("budget", self.clock.monotonic()) or refusal)
         else:
             self._refuse(refusal)
@@ -146,7 +169,7 @@ class Exchange(Call):
         Raises:
             BadRequest: it is not a JSON object, or a known field is of the wrong type.
         """
-        endpoint = self._endpoint
+        endpoint = self.endpoint
         request = self.request
         if endpoint.provider_side is None:
             return
@@ -162,15 +185,17 @@ class Exchange(Call):
             self.requested_model = RequestedModel(self.path_model)
         else:
             raw = members.get("model")
-            self.requested_model = RequestedModel(_text(raw, "model") if raw is not None else "")
+            if raw is not None:
+                self.requested_model = RequestedModel(_text(raw, "model"))
         if endpoint.streams == "body":
             raw = members.get("stream")
-            self.stream = raw is not None and _flag(raw, "stream")
+            if raw is not None:
+                self.stream = _flag(raw, "stream")
         else:
             self.stream = endpoint.streams == "always"
 
     def _answer_models(self) -> None:
-        body = answers.models(self._endpoint, self.path_model)
+        body = answers.models(self.endpoint, self.path_model)
         if isinstance(body, TollwayError):
             self._refuse(body)
             return
@@ -230,7 +255,7 @@ class Exchange(Call):
         try:
             if target.key_expression is not None:
                 self._take_key(target.key_expression, attempt)
-            self._translation = translation = self._endpoint.translation(self, attempt)
+            self._translation = translation = self.endpoint.translation(self, attempt)
             body = translation.request_body()
         except TollwayError as error:
             self._refuse(error)
@@ -320,8 +345,12 @@ class Exchange(Call):
         self.status_code = 200
         plan = self._plan
         if plan is not None:
-            plan.succeeded(self.clock.monotonic())
-        self._respond(200, lambda refusal: self._send_answer(attempt, facts, body, refusal))
+            plan.succeeded(attempt.ended_at)
+        chained = self.proxy.chain
+        if chained.awaits:
+            self._respond(200, partial(self._send_answer, attempt, facts, body))
+        else:
+            self._send_answer(attempt, facts, body, chain.run(chained.response_steps, self, 200))
 
     def _send_answer(self, attempt: Attempt, facts: AnswerFacts, body: bytes, refusal: TollwayError | None) -> None:
         record = self._record(attempt, facts, outcome="ok", error=refusal)
@@ -481,7 +510,7 @@ class Exchange(Call):
             self._downstream.abort()
             return
         lines = [answers.JSON, self._worker.date_line, *answers.error_lines(failure, {})]
-        self._downstream.send(failure.status, lines, self._endpoint.render_error(failure))
+        self._downstream.send(failure.status, lines, self.endpoint.render_error(failure))
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """Wait for a policy; what fails meanwhile ends the call."""
@@ -507,6 +536,11 @@ class Exchange(Call):
             self._drained_since = self.clock.monotonic()
             attempt.resume()
             return
+        self._cancel(attempt)
+
+    def abandoned(self, attempt: Attempt) -> None:
+        """The worker ends, and the caller is gone: nobody drains this attempt any more."""
+        self._over = True
         self._cancel(attempt)
 
     def client_paused(self) -> None:
@@ -551,13 +585,13 @@ class Exchange(Call):
         self._settled = True
         self._finish_call(record)
         attempt = self._attempt if isinstance(error, UpstreamError) else None
-        passed = attempt.headers if attempt is not None else {}
+        passed: Mapping[bytes, bytes] = attempt.headers if attempt is not None else {}
         lines = [answers.JSON, *answers.error_lines(error, passed), *self._common_lines()]
         if attempt is not None:
             lines.extend(self._attempt_lines(attempt, record, success=False))
         body = self._translation.verbatim_error(error) if self._translation is not None else None
         if body is None:
-            body = self._endpoint.render_error(error)
+            body = self.endpoint.render_error(error)
         if self._head_sent:
             self._downstream.abort()
         elif not self._over:
@@ -643,7 +677,7 @@ class Exchange(Call):
 
 def _text(raw: msgspec.Raw, field: str) -> str:
     try:
-        return msgspec.json.decode(raw, type=str)
+        return _decode_text(raw)
     except msgspec.DecodeError:
         raise BadRequest(f"'{field}' must be a string", param=field) from None
 

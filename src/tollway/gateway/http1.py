@@ -30,6 +30,9 @@ _CLOSE: Final = b"connection: close\r\n"
 _KEEP_ALIVE: Final = b"connection: keep-alive\r\n"
 _LINGER_SECONDS: Final = 2.0
 _TLS_LINGER_SECONDS: Final = 30.0
+_DRAIN_IDLE_SECONDS: Final = 1.0
+"""While draining, a connection without a request is closed after this. Not at once: its caller, who was promised
+that it stays open, may be sending already, and would see that request fail."""
 _MAX_PIECES: Final = 1024
 _WITHOUT_BODY: Final = frozenset({204, 304})
 
@@ -365,11 +368,11 @@ class Http1Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         """The current exchange is over: go on with the next request, or wait, or close."""
-        if self._keep_alive and self._reading and not (self._queue or self.paused or self.owner.draining):
+        if self._keep_alive and self._reading and not (self._queue or self.paused):
             self._wait()  # the usual case: nothing but this request was sent
             if self._waits_continue:
                 self._proceed()
-        elif not self._keep_alive or (self.owner.draining and not self._queue):
+        elif not self._keep_alive:
             self._linger()  # and stays busy: what is still read is not answered
         elif self.paused:
             # A caller that reads no answers gets no more of them: they would pile up here.
@@ -439,7 +442,7 @@ class Http1Connection(asyncio.Protocol):
         if transport is None:
             return
         parts = [status_line(status), *lines]
-        if not self._keep_alive:
+        if self._closes():
             parts.append(_CLOSE)
         elif not self._chunked:
             parts.append(_KEEP_ALIVE)
@@ -459,12 +462,18 @@ class Http1Connection(asyncio.Protocol):
         if transport is None:
             return
         if self._chunked:
-            close = b"" if self._keep_alive else _CLOSE
+            close = _CLOSE if self._closes() else b""
             first = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
             transport.write(b"".join([status_line(status), *lines, _CHUNKED, close, b"\r\n", first]))
         else:
             self._keep_alive = False  # HTTP/1.0 knows no chunks: the end of the connection is the end
             transport.write(b"".join([status_line(status), *lines, _CLOSE, b"\r\n", data]))
+
+    def _closes(self) -> bool:
+        """Decide, as its head is written, whether this answer is the connection's last."""
+        if self._keep_alive and self.owner.draining and not self._queue:
+            self._keep_alive = False
+        return not self._keep_alive
 
     def write(self, data: bytes) -> None:
         """Send one chunk."""
@@ -506,7 +515,7 @@ class Http1Connection(asyncio.Protocol):
         limits = self.owner.limits
         waited = now - self.since
         if state == _IDLE:
-            if waited > limits.idle_seconds:
+            if waited > limits.idle_seconds or (self.owner.draining and waited > _DRAIN_IDLE_SECONDS):
                 self._close_idle(transport)
         elif state == _HEAD:
             if waited > limits.header_seconds:
@@ -515,9 +524,8 @@ class Http1Connection(asyncio.Protocol):
             self._queue_trouble(too_slow("body", limits.body_seconds))
 
     def drain(self) -> None:
-        """Stop taking requests: close now if nothing is under way, else after the current answer."""
-        if not self._busy and self._state == _IDLE and self._transport is not None:
-            self._transport.close()
+        """Close soon if nothing is under way, else after the current answer."""
+        self.sweep(self.owner.now)
 
     def _check_stall(self, transport: asyncio.Transport, now: float) -> None:
         """Give up a caller that reads nothing, and one that is closed to but does not go."""

@@ -9,6 +9,7 @@ from tollway.expressions import Expression, compile_expression
 from tollway.gateway.answer_headers import header_line
 from tollway.interfaces.provider import Provider
 from tollway.interfaces.signer import OutboundRequest
+from tollway.interfaces.usage_record import UsageRecord
 from tollway.snapshot.document import Route
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Target:
         "_static_lines",
         "active",
         "clock",
-        "coarse_clock",
+        "contexts",
         "forwards",
         "key_expression",
         "pool",
@@ -49,7 +50,6 @@ class Target:
         active: "set[Attempt]",
         *,
         clock: Callable[[], float],
-        coarse_clock: Callable[[], float],
     ) -> None:
         """Prepare the parts of a request head that no call changes."""
         self.route = route
@@ -57,7 +57,6 @@ class Target:
         self.pool = pool
         self.active = active
         self.clock = clock
-        self.coarse_clock = coarse_clock
         self.key_expression: Expression | None = (
             compile_expression(route.key_expression) if route.key_expression else None
         )
@@ -84,6 +83,8 @@ class Target:
             keys = [key.reveal() for key in route.keys] or [""]
             self._key_lines = tuple(self.fixed_key_lines(key) for key in keys)
         self._heads: dict[tuple[str, str, bool], bytes] = {}
+        self.contexts: dict[object, UsageRecord] = {}
+        """What usage records of attempts on this route have in common; kept by the meter."""
 
     @property
     def key_count(self) -> int:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from email.utils import formatdate
@@ -45,6 +46,7 @@ from tollway.routing.keys import KeyRing
 from tollway.snapshot.document import Health, Limits, Listener, LlmProxy, Route, Snapshot, TlsClient
 
 _SWEEP_SECONDS: Final = 0.25
+_ABORT_SECONDS: Final = 2.0
 _PROBE_READY: Final = b"/probes/readiness"
 _PROBE_LIVE: Final = b"/probes/liveness"
 _METRICS: Final = b"/metrics"
@@ -109,6 +111,8 @@ class Worker:
         self._rings: dict[object, KeyRing] = {}
         self._pools: dict[tuple[Origin, TlsClient], Pool] = {}
         self._listeners: dict[str, ListenerState] = {}
+        self.states: weakref.WeakSet[ListenerState] = weakref.WeakSet()
+        """Of these listeners, and of those closed since that still have connections."""
         self._sweeper: asyncio.TimerHandle | None = None
         self._dates = 0
 
@@ -177,8 +181,11 @@ class Worker:
     async def drain(self, seconds: float) -> None:
         """Stop taking calls, let those in flight finish for at most `seconds`, then close all."""
         self.draining = True
-        for state in self._listeners.values():
-            state.close()
+        for state in self.states:
+            state.draining = True
+        adopting = [task for state in self._listeners.values() for task in state.close()]
+        if adopting:
+            await asyncio.wait(adopting, timeout=_ABORT_SECONDS)
         for connection in tuple(self.connections):
             connection.drain()
         self.no_connections.clear()
@@ -189,7 +196,12 @@ class Worker:
             connection.abort()
         for task in tuple(self._tasks):
             task.cancel()
-        await asyncio.sleep(0)
+        # What is aborted ends soon, not now; until it has, its usage record is not written.
+        if self.connections:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.no_connections.wait(), _ABORT_SECONDS)
+        for attempt in tuple(self.attempts):
+            attempt.give_up()
         for pool in self._pools.values():
             pool.close()
         if self._sweeper is not None:
@@ -269,7 +281,6 @@ class Worker:
             self._pool(route),
             self.attempts,
             clock=self.clock.monotonic,
-            coarse_clock=self._coarse_now,
         )
 
     def _pool(self, route: Route) -> Pool:
@@ -300,14 +311,13 @@ class Worker:
             ring = self._rings[key] = KeyRing(len(route.keys))
         return ring
 
-    def _coarse_now(self) -> float:
-        return self.now
-
     # --- time
 
     def _sweep(self) -> None:
         """Look at everything that waits, four times a second: cheaper than a timer for each."""
         self.now = now = self.loop.time()
+        for state in self.states:
+            state.now = now
         self._sweeper = self.loop.call_later(_SWEEP_SECONDS, self._sweep)
         self._dates += 1
         if self._dates % 4 == 0:
@@ -329,7 +339,14 @@ class ListenerState:
     def __init__(self, worker: Worker, listener: Listener, paths: Paths, tls: ssl.SSLContext | None) -> None:
         """Serve `paths`."""
         self._worker = worker
+        # Plain attributes that the worker keeps up to date: every request reads them several times.
+        self.now = worker.now
+        """The worker's coarse clock."""
+        self.draining = worker.draining
+        """Whether connections should close after their current answer."""
+        worker.states.add(self)
         self._servers: list[asyncio.Server] = []
+        self._queues: list[socket.socket] = []
         self.replace(listener, paths, tls)
 
     def replace(self, listener: Listener, paths: Paths, tls: ssl.SSLContext | None) -> None:
@@ -356,22 +373,30 @@ class ListenerState:
         for sock in sockets:
             server = await create(factory, sock=sock, backlog=1024, ssl=self.tls, ssl_handshake_timeout=patience)
             self._servers.append(server)
+            self._queues.append(sock.dup())
 
-    def close(self) -> None:
-        """Accept no more."""
+    def close(self) -> "list[asyncio.Task[None]]":
+        """Accept no more than those who wait to be accepted already; return the tasks that let them in.
+
+        Each worker has a queue of its own on the shared port, and the kernel resets whoever waits in one that
+        is closed. So the queue outlives its server by the moment it takes to empty it.
+        """
+        adopting: list[asyncio.Task[None]] = []
         for server in self._servers:
             server.close()
         self._servers = []
+        for queue in self._queues:
+            adopting.extend(self._worker.spawn(self._adopt(accepted)) for accepted in _accept_all(queue))
+            queue.close()
+        self._queues = []
+        return adopting
 
-    @property
-    def draining(self) -> bool:
-        """Whether connections should close after their current answer."""
-        return self._worker.draining
-
-    @property
-    def now(self) -> float:
-        """The worker's coarse clock."""
-        return self._worker.now
+    async def _adopt(self, accepted: socket.socket) -> None:
+        factory = protocol_factory(self, self.listener.tls)
+        try:
+            await self._worker.loop.connect_accepted_socket(factory, accepted, ssl=self.tls)
+        except OSError:  # it left meanwhile, or its TLS handshake failed
+            accepted.close()
 
     def opened(self, connection: Connection) -> bool:
         """Take a connection, within the limit."""
@@ -436,6 +461,16 @@ class ListenerState:
         body = await self._worker.merged_metrics()
         lines = [b"content-type: text/plain; version=0.0.4; charset=utf-8\r\n", self._worker.date_line]
         downstream.send(200, lines, body)
+
+
+def _accept_all(queue: socket.socket) -> list[socket.socket]:
+    """Take everyone who waits."""
+    queue.settimeout(0)
+    accepted: list[socket.socket] = []
+    with contextlib.suppress(OSError):
+        while True:
+            accepted.append(queue.accept()[0])
+    return accepted
 
 
 def _plain_error(error: TollwayError) -> bytes:

@@ -26,7 +26,7 @@ PROVIDER: Final = Provider(
             "allowed_tools",
             "custom_tools",
             "developer",
-        "extra_content",
+            "extra_content",
             "metadata",
             "modalities",
             "prompt_cache_key",
