@@ -26,6 +26,7 @@ $(RUN_OK): requirements/build.txt requirements/run.txt pyproject.toml | $(VENV)/
 	$(PIP) install --require-hashes -r requirements/build.txt
 	$(PIP) install --require-hashes -r requirements/run.txt
 	$(PIP) install --no-build-isolation --no-deps --editable .
+	$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(DEV_OK): requirements/dev.txt $(RUN_OK)

@@ -659,6 +659,17 @@ async def test_draining_answers_what_is_under_way_refuses_what_is_new_and_closes
     assert wire.transport.is_closing()
 
 
+async def test_a_connection_that_came_just_before_draining_has_its_request_answered_and_is_closed():
+    owner = Owner()
+    owner.draining = True
+    wire = Wire(owner)
+    number = wire.ask(head("GET", "/hold"))
+    owner.held[0].answer()
+    wire.exchange()
+    assert (wire.caller.status(number), wire.caller.goodbyes) == (200, [ErrorCodes.NO_ERROR])
+    assert wire.transport.is_closing()
+
+
 async def test_draining_closes_an_idle_connection_at_once():
     wire = Wire()
     wire.connection.drain()

@@ -28,7 +28,7 @@ def test_secrets_come_from_environment_files_and_vault_beside_the_configuration(
     (file.parent / "client.key").chmod(0o644)
     warnings: list[str] = []
     local = snapshot_from_files(file, environ={"KEY": "sk-env"}, warn=warnings.append)
-    assert local.files == (file,)
+    assert local.files == (file, file.parent / "client.key", file.parent / "data" / "vault.json")
     assert local.snapshot.proxies[0].routes[0].keys == (Secret("sk-vault"), Secret("sk-env"))
     assert local.snapshot.data_dir == str(file.parent / "data")
     assert any("client.key can be read by everyone" in warning for warning in warnings)

@@ -42,6 +42,8 @@ class FileSource:
         """Take relative paths from `folder`; `warn` takes a sentence for each file that others can read or change."""
         self._folder = folder
         self._warn = warn
+        self.asked: list[Path] = []
+        """The files asked for so far."""
 
     def resolve(self, name: str) -> Secret:
         """Return the file's content.
@@ -50,6 +52,7 @@ class FileSource:
             LookupError: it cannot be read, is empty, too large or not text.
         """
         path = self._folder / name
+        self.asked.append(path)
         try:
             with path.open("rb") as opened:
                 status = os.fstat(opened.fileno())

@@ -66,7 +66,7 @@ class Vault:
             master_keys: keys from the environment, base64 of 32 bytes, the current one first. Without
                 any, `master.key` in the folder is used, and created when a secret is first stored.
         """
-        self._path = data_dir / "vault.json"
+        self.file = self._path = data_dir / "vault.json"
         self._key_path = data_dir / "master.key"
         self._lock_path = data_dir / "vault.lock"
         self._given = tuple(master_keys)
@@ -229,6 +229,8 @@ class VaultSource:
     def __init__(self, vault: Vault) -> None:
         """Resolve names in `vault`, which is read only when one is asked for."""
         self._vault = vault
+        self.asked: list[Path] = []
+        """The files asked for so far."""
 
     def resolve(self, name: str) -> Secret:
         """Return the secret.
@@ -236,6 +238,7 @@ class VaultSource:
         Raises:
             LookupError: there is none, or it cannot be decrypted.
         """
+        self.asked.append(self._vault.file)
         return self._vault.get(name)
 
 

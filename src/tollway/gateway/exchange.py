@@ -637,7 +637,9 @@ class Exchange(Call):
             self._worker.metrics.observe(record)
 
     def _close(self) -> None:
+        """Let go of everything: parts that hold each other would stay in memory until the collector comes."""
         self._over = True
+        self._attempt = self._plan = self._translation = None
 
     def _overhead_us(self) -> int:
         attempt = self._attempt

@@ -175,7 +175,7 @@ class Http2Connection(asyncio.Protocol):
         self._held_bytes -= stream.body_bytes
         if not self._streams:
             self.since = self.owner.now
-            if self._draining and not self._closing:
+            if (self._draining or self.owner.draining) and not self._closing:
                 self._end()
 
     # --- the worker's side

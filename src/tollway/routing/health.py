@@ -28,6 +28,8 @@ class UpstreamHealth:
         "_budget",
         "_calls",
         "_faults",
+        "_fresh_calls",
+        "_fresh_until",
         "_open_until",
         "_probing",
         "_recent_calls",
@@ -51,6 +53,9 @@ class UpstreamHealth:
         self._probing = False
         self._ticks_per_second = _BUCKETS / settings.window_seconds
         self._tick = 0
+        # Calls since `_tick` began, not in its bucket yet, and when it ends: counting one is one addition.
+        self._fresh_calls = 0
+        self._fresh_until = 0.0
         self._recent_calls = [0] * _BUCKETS
         self._recent_faults = [0] * _BUCKETS
         self._calls = 0
@@ -77,6 +82,23 @@ class UpstreamHealth:
             self._probing = True
             return True
         return False
+
+    def begin_if_well(self, ratio: float) -> bool:
+        """Begin a call at once, and `earn`, when the breaker is closed and the cap not reached."""
+        if self.state != "closed" or self.active >= self.cap:
+            return False
+        self.active += 1
+        budget = self._budget + ratio
+        self._budget = min(budget, _BURST)
+        return True
+
+    def end_well(self, now: float) -> None:
+        """A call, not the probe, came back with its answer: `end` for the usual case."""
+        self.active -= 1
+        if self.state == "closed":
+            if now >= self._fresh_until:
+                self._advance(int(now * self._ticks_per_second))
+            self._fresh_calls += 1
 
     def end(self, verdict: Verdict, now: float, *, probe: bool = False) -> None:
         """A call came back, one way or another."""
@@ -113,21 +135,22 @@ class UpstreamHealth:
             self._open(now)
 
     def _count(self, fault: bool, now: float) -> None:  # noqa: FBT001 - one private caller
-        tick = int(now * self._ticks_per_second)
-        if tick != self._tick:
-            self._advance(tick)
-        bucket = tick % _BUCKETS
-        self._recent_calls[bucket] += 1
-        self._calls += 1
+        if now >= self._fresh_until:
+            self._advance(int(now * self._ticks_per_second))
+        self._fresh_calls += 1
         if fault:
-            self._recent_faults[bucket] += 1
+            self._recent_faults[self._tick % _BUCKETS] += 1
             self._faults += 1
             settings = self._settings
-            if self._calls >= settings.minimum_calls and self._faults >= settings.error_rate * self._calls:
+            calls = self._calls + self._fresh_calls
+            if calls >= settings.minimum_calls and self._faults >= settings.error_rate * calls:
                 self._open(now)
 
     def _advance(self, tick: int) -> None:
-        """Forget the buckets that the window has left behind."""
+        """Begin the bucket of `tick`; forget those that the window has left behind."""
+        self._recent_calls[self._tick % _BUCKETS] += self._fresh_calls
+        self._calls += self._fresh_calls
+        self._fresh_calls = 0
         if tick - self._tick >= _BUCKETS:
             self._forget()
         else:
@@ -137,11 +160,12 @@ class UpstreamHealth:
                 self._faults -= self._recent_faults[bucket]
                 self._recent_calls[bucket] = self._recent_faults[bucket] = 0
         self._tick = tick
+        self._fresh_until = (tick + 1) / self._ticks_per_second
 
     def _forget(self) -> None:
         self._recent_calls = [0] * _BUCKETS
         self._recent_faults = [0] * _BUCKETS
-        self._calls = self._faults = 0
+        self._calls = self._faults = self._fresh_calls = 0
 
     def _open(self, now: float) -> None:
         self.state = "open"

@@ -22,7 +22,8 @@ from tollway.core.errors import BadRequest
 from tollway.routing.settings import RouteSettings
 
 _MAX_REMEMBERED: Final = 4_096
-"""Names come from callers, so they must not pile up."""
+_LONGEST_REMEMBERED: Final = 256
+"""Names come from callers: neither they nor their number may pile up."""
 
 
 class RouteChoice(msgspec.Struct, frozen=True, gc=False):
@@ -71,9 +72,10 @@ class ModelRouter:
         remembered = self._remembered.get(requested)
         if remembered is None:
             remembered = self._look_up(requested)
-            if len(self._remembered) >= _MAX_REMEMBERED:
-                self._remembered.clear()
-            self._remembered[requested] = remembered
+            if len(requested) <= _LONGEST_REMEMBERED:
+                if len(self._remembered) >= _MAX_REMEMBERED:
+                    self._remembered.clear()
+                self._remembered[requested] = remembered
         return remembered
 
     def model_for(self, route_index: int, requested: str) -> str:

@@ -29,6 +29,8 @@ ELSEWHERE: Final[frozenset[Trigger]] = frozenset(
 """What sends a call to the strategy's next route."""
 
 _MAX_REMEMBERED: Final = 4_096
+_LONGEST_REMEMBERED: Final = 256
+"""Names come from callers: neither they nor their number may pile up."""
 _AT_ONCE: Final = 0.0
 
 
@@ -44,12 +46,21 @@ class Go(msgspec.Struct, frozen=True, gc=False):
     """Wait before it is sent."""
 
 
+class _Plain(msgspec.Struct, frozen=True, gc=False):
+    """The first attempt of a call that has one way to go: one route, one key at most."""
+
+    candidates: tuple[RouteChoice, ...]
+    go: Go
+    health: UpstreamHealth
+
+
 class Planner:
     """The routes of one proxy, ready to plan calls."""
 
     __slots__ = (
         "_matches",
         "_order",
+        "_plain",
         "_remembered",
         "fallback",
         "fallback_index",
@@ -106,6 +117,7 @@ class Planner:
         elif strategy == "priority":
             self._order = PriorityOrder([route.priority for route in routes], weights)
         self._remembered: dict[str, tuple[RouteChoice, ...]] = {}
+        self._plain: dict[str, _Plain | None] = {}
         self._matches = tuple(tuple(route.match_headers.items()) for route in routes)
         if not any(self._matches):
             self._matches = ()
@@ -123,10 +135,29 @@ class Planner:
             remembered = tuple(
                 RouteChoice(index, self.router.model_for(index, requested)) for index in range(len(self.routes))
             )
-            if len(self._remembered) >= _MAX_REMEMBERED:
-                self._remembered.clear()  # names come from callers, so they must not pile up
-            self._remembered[requested] = remembered
+            if len(requested) <= _LONGEST_REMEMBERED:
+                if len(self._remembered) >= _MAX_REMEMBERED:
+                    self._remembered.clear()
+                self._remembered[requested] = remembered
         return remembered
+
+    def plain(self, requested: str) -> _Plain | None:
+        """Give the only way a call for `requested` can go; None when there are several, or conditions."""
+        try:
+            return self._plain[requested]
+        except KeyError:
+            pass
+        candidates = self.candidates(requested)
+        only = candidates[0]
+        index = only.route_index
+        plain = None
+        if len(candidates) == 1 and only.matched and not self._matches and self.rings[index].count <= 1:
+            plain = _Plain(candidates, Go(index, only.target_model, 1), self.healths[index])
+        if len(requested) <= _LONGEST_REMEMBERED:
+            if len(self._plain) >= _MAX_REMEMBERED:
+                self._plain.clear()
+            self._plain[requested] = plain
+        return plain
 
     def matching(
         self, candidates: tuple[RouteChoice, ...], header: Callable[[str], str | None]
@@ -200,6 +231,16 @@ class CallPlan:
     def first(self, now: float) -> Go | TollwayError:
         """Choose the first target, or say why there is none."""
         planner = self._planner
+        plain = planner.plain(self._requested)
+        if plain is not None and plain.health.begin_if_well(planner.retries.budget_ratio):
+            self._candidates = plain.candidates
+            self._health = plain.health
+            go = plain.go
+            self._route = go.route_index
+            self._model = go.model
+            self._tried_routes = 1 << go.route_index
+            self._number = 1
+            return go
         candidates = planner.candidates(self._requested)
         if not candidates[0].matched:
             return self.divert("unknown_model", now) or planner.router.unknown(self._requested)
@@ -246,7 +287,13 @@ class CallPlan:
 
     def succeeded(self, now: float) -> None:
         """The answer is complete."""
-        self._end("ok", now)
+        health = self._health
+        if health is not None:
+            self._health = None
+            if self._probe:
+                health.end("ok", now, probe=True)
+            else:
+                health.end_well(now)
 
     def broke(self, now: float) -> None:
         """The answer broke after its first byte went to the caller."""

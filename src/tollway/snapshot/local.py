@@ -25,6 +25,7 @@ class LocalSnapshot(msgspec.Struct, frozen=True):
 
     snapshot: Snapshot
     files: tuple[Path, ...]
+    """The configuration's own, then those its secrets were read from."""
 
 
 def snapshot_from_files(
@@ -52,7 +53,7 @@ def snapshot_from_files(
     snapshot = compile_snapshot(
         document.resources, secrets=sources, folder=document.folder, problems=document.problems, warn=warn
     )
-    return LocalSnapshot(snapshot, document.files)
+    return LocalSnapshot(snapshot, (*document.files, *_asked(sources)))
 
 
 def secret_sources(
@@ -68,6 +69,12 @@ def secret_sources(
         VaultSource(vault),
     ]
     return {source.scheme: source for source in sources}
+
+
+def _asked(sources: Mapping[str, SecretSource]) -> list[Path]:
+    """List the files that secrets were read from, each once."""
+    kept = [source for source in sources.values() if isinstance(source, FileSource | VaultSource)]
+    return list(dict.fromkeys(path for source in kept for path in source.asked))
 
 
 def _unread_sources() -> dict[str, SecretSource]:

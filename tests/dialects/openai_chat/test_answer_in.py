@@ -175,3 +175,16 @@ _NAMES = ("content", "refusal", "tool_calls", "function_call", "annotations", "i
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(_NAMES, _JSON)), _JSON, _JSON)
 def test_however_loose_a_server_is_its_answer_is_read(message: dict[str, Any], finish: Any, usage: Any) -> None:
     assert _answer(message, finish, usage=usage).choices[0].finish is not None
+
+
+def test_content_in_parts_of_every_kind_is_read() -> None:
+    unknown = {"type": "reference", "ids": [1]}
+    picture = {"type": "image_url", "image_url": "https://x/a.png"}
+    nothing = {"type": "image_url", "image_url": {}}
+    said = [{"type": "thinking", "thinking": "r"}, {"type": "refusal", "refusal": "no"}, picture, nothing, unknown, 7]
+    assert _answer({"content": said}).choices[0].parts == (
+        Reasoning("r"),
+        Refusal("no"),
+        Image(url="https://x/a.png"),
+        Opaque("openai-chat", unknown),
+    )

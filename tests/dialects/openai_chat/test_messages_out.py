@@ -198,3 +198,30 @@ def test_functions_of_the_older_kind_keep_their_form() -> None:
         {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
         {"role": "function", "name": "f", "content": "r"},
     ]
+
+
+def test_a_file_keeps_its_form_for_callers_of_this_api() -> None:
+    messages, lost = _write(Message("user", (File(file_id="f"), Refusal("no"))), dialect="openai-chat")
+    assert messages[0]["content"] == [
+        {"type": "file", "file": {"file_id": "f"}},
+        {"type": "refusal", "refusal": "no"},
+    ]
+    assert lost == []
+
+
+def test_thinking_and_calls_in_a_users_words_are_none_of_theirs() -> None:
+    message = Message("user", (Reasoning("r"), ToolCall("c", "f", ""), Text("a")))
+    assert _write(message) == ([{"role": "user", "content": "a"}], ["messages.thinking"])
+
+
+def test_a_mark_on_a_call_is_reported_and_a_results_name_stays_with_callers_of_this_api() -> None:
+    call = Message("assistant", (ToolCall("c", "f", "{}", cache=_MARK),))
+    result = Message("tool", (ToolResult("c", (Text("r"),), name="f"),), rest={"x": 1})
+    assert _write(call, result)[1] == ["cache_control"]
+    own, _ = _write(call, result, dialect="openai-chat")
+    assert own[1] == {"role": "tool", "tool_call_id": "c", "content": "r", "name": "f", "x": 1}
+
+
+def test_a_refusal_continues_a_turn() -> None:
+    messages, _ = _write(Message("assistant", (Text("one"),)), Message("assistant", (Refusal("no"),)))
+    assert messages == [{"role": "assistant", "content": "one", "refusal": "no"}]

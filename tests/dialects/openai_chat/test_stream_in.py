@@ -369,3 +369,39 @@ def test_however_loose_a_server_is_its_events_keep_their_order(chunks: list[tupl
         elif isinstance(event, PartEnded):
             open_parts.remove(event.part)
     assert not open_parts
+
+
+def test_parts_of_content_of_every_kind_are_read() -> None:
+    unknown = {"type": "reference", "ids": [1]}
+    picture = {"type": "image_url", "image_url": {"url": "https://x/a.png"}}
+    inline = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ=="}}
+    parts = _parts(
+        _delta(content=[{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "no"}, inline, picture, unknown]),
+        _delta(finish="stop"),
+    )
+    assert parts == (
+        Text("a"),
+        Refusal("no"),
+        Image(data="QQ==", media_type="image/png"),
+        Opaque("openai-chat", picture),
+        Opaque("openai-chat", unknown),
+    )
+
+
+def test_a_signature_without_words_signs_an_empty_text() -> None:
+    chunk = _delta(extra_content={"google": {"thought_signature": "s"}})
+    assert _parts(chunk, _delta(finish="stop")) == (Text("", signature="s"),)
+
+
+def test_arguments_whose_name_never_came_are_not_lost() -> None:
+    assert _parts(_call(0, "a", arguments="{}"), _delta(finish="tool_calls")) == (ToolCall("a", "", "{}"),)
+
+
+def test_an_announced_call_that_never_came_is_none() -> None:
+    assert _parts(_call(0, "a"), _delta(content="b"), _delta(finish="stop")) == (Text("b"),)
+
+
+def test_an_event_without_an_end_is_the_providers_error() -> None:
+    parser = ChatStreamParser()
+    with pytest.raises(UpstreamGarbled, match="larger than"):
+        parser.feed(b"data: " + b"x" * (17 * 1024 * 1024))

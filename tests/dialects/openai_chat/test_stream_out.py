@@ -249,3 +249,14 @@ def _summed(answer: Any) -> list[Any]:
         words = {kind: "".join(one[0].replace("\n", "") for one in parts) for kind, parts in by_kind.items()}
         found.append((words, by_kind.get("ToolCall", []), choice.finish))
     return [*found, answer.usage]
+
+
+def test_the_tier_and_the_fingerprint_are_in_every_chunk_and_own_members_come_along() -> None:
+    started = AnswerStarted("i", "m", service_tier="default", system_fingerprint="fp", dialect="openai-chat")
+    finished = ChoiceFinished(0, "stop", rest={"content_filter_results": {}})
+    picture = Opaque("openai-chat", {"type": "image_url", "image_url": {"url": "u"}})
+    shown = [PartStarted(0, 0, "opaque", opaque=picture), PartEnded(0, 0)]
+    chunks = _data(_renderer().feed([started, *shown, finished]))
+    assert {(chunk["service_tier"], chunk["system_fingerprint"]) for chunk in chunks} == {("default", "fp")}
+    assert chunks[1]["choices"][0]["delta"]["images"][0]["image_url"] == {"url": "u"}
+    assert chunks[-1]["choices"][0]["content_filter_results"] == {}

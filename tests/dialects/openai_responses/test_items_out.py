@@ -157,3 +157,22 @@ def test_a_caller_of_this_api_gets_its_own_items_back() -> None:
     )
     assert [item["type"] for item in items[3:]] == ["web_search_call", "shell_call_output", "function_call"]
     assert (items[5]["id"], items[5]["namespace"]) == ("fc", "n")
+
+
+def test_a_file_by_id_stays_with_callers_of_the_same_store() -> None:
+    items, lost = _write(Message("user", (File(file_id="f", filename="n"),)), dialect="openai-chat")
+    assert items[0]["content"] == [{"type": "input_file", "file_id": "f", "filename": "n"}]
+    own, _ = _write(Message("user", (Image(file_id="i", rest={"x": 1}),)), dialect="openai-responses")
+    assert own[0]["content"] == [{"type": "input_image", "detail": "auto", "file_id": "i", "x": 1}]
+    assert lost == []
+
+
+def test_what_no_turn_of_this_api_can_hold_is_reported() -> None:
+    turn = Message("assistant", (Image(url="u"), Opaque("gemini", {"executableCode": {}}), Text("a", cache=_MARK)))
+    items, lost = _write(turn)
+    assert [item["content"] for item in items] == ["a"]
+    assert lost[:2] == ["content[image]", "content[unknown]"]
+
+
+def test_thinking_in_a_users_words_is_none_of_theirs() -> None:
+    assert _write(Message("user", (Reasoning("r"),)))[0] == []

@@ -361,3 +361,37 @@ def test_however_a_server_orders_its_events_the_parts_stay_whole(events: list[An
         elif isinstance(event, PartEnded):
             open_parts.remove(event.part)
     assert not open_parts
+
+
+def test_an_event_without_an_end_is_the_providers_error() -> None:
+    parser = ResponsesStreamParser()
+    with pytest.raises(UpstreamGarbled, match="larger than"):
+        parser.feed(b"data: " + b"x" * (17 * 1024 * 1024))
+
+
+def test_a_whole_refusal_and_whole_thinking_are_told() -> None:
+    refusal = {**_MESSAGE, "content": [{"type": "refusal", "refusal": "no"}]}
+    thinking = {**_THINKING, "summary": [{"type": "summary_text", "text": "s"}], "encrypted_content": "e"}
+    answer = collect_stream(_read(_CREATED, _done(thinking, 0), _done(refusal, 1), _completed()))
+    assert answer.choices[0].parts == (Reasoning(summary=("s",), encrypted="e", id="rs_1"), Refusal("no"))
+    assert answer.choices[0].finish == "refusal"
+
+
+def test_a_refusal_that_was_never_streamed_is_taken_from_its_end() -> None:
+    assert _parts(_added(_MESSAGE), _event("refusal.done", **_at(content_index=0), refusal="no")) == (Refusal("no"),)
+
+
+def test_a_part_of_thinking_may_be_announced() -> None:
+    announced = _event("content_part.added", **_at(content_index=0), part={"type": "reasoning_text", "text": ""})
+    delta = _event("reasoning_text.delta", **_at(content_index=0), delta="a")
+    ended = _event("content_part.done", **_at(content_index=0), part={"type": "reasoning_text", "text": "a"})
+    assert _parts(_added(_THINKING), announced, delta, ended, _done(_THINKING)) == (Reasoning("a", id="rs_1"),)
+
+
+def test_usage_of_a_response_that_failed_is_told_before_the_error() -> None:
+    failed = _event("failed", response={**_RESPONSE, "usage": _USAGE, "error": {"code": "x", "message": "m"}})
+    assert UsageReported(Usage(input_fresh=1, output_text=2)) in _read(_CREATED, failed)
+
+
+def test_a_response_without_an_id_of_its_own_is_begun_by_its_first_item() -> None:
+    assert _read(*_TEXT)[0] == AnswerStarted("", "", dialect="openai-responses")

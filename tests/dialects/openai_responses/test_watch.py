@@ -111,3 +111,10 @@ def test_usage_needs_no_asking_and_the_model_of_a_raw_request_is_set() -> None:
     assert DIALECT.ask_for_usage(members) is False
     DIALECT.rewrite_model(members, "b")
     assert msgspec.json.encode(members) == b'{"model":"b","input":"x"}'
+
+
+def test_a_lifecycle_event_that_cannot_be_read_is_passed_on() -> None:
+    watch = ResponsesStreamWatch()
+    odd = b'data: {"type":"response.created","response":7}\n\n'
+    assert watch.feed(odd) == odd
+    assert watch.facts() == AnswerFacts()

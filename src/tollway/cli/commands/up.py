@@ -35,13 +35,15 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
+    simulator, pipe = _start_simulator()  # first, so that it gets ready while the rest is imported
+
     from tollway.cli.local_gateway import LocalGateway  # noqa: PLC0415 - heavy, and not needed for --help
     from tollway.cli.quickstart import write_quickstart  # noqa: PLC0415
     from tollway.cli.supervisor import StartRefused  # noqa: PLC0415
     from tollway.config.problems import ConfigErrors  # noqa: PLC0415
 
-    simulator, sim_port, pipe = _start_simulator()
     try:
+        sim_port = _port_of(simulator)
         started = write_quickstart(arguments.data, environ=os.environ, sim_port=sim_port, port=arguments.port)
         LocalGateway(started.config_file).run(on_ready=lambda _: print(_welcome(started), flush=True))
     except (ConfigErrors, StartRefused, OSError) as error:
@@ -53,18 +55,26 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _start_simulator() -> tuple["subprocess.Popen[str]", int, int]:
+def _start_simulator() -> tuple["subprocess.Popen[str]", int]:
     """Start the simulator; it ends when the returned pipe end is closed, by us or by our death."""
     theirs, ours = os.pipe()
     command = [sys.executable, "-m", "tollway.cli.sim_process", str(theirs)]
     process = subprocess.Popen(command, pass_fds=(theirs,), stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own program
     os.close(theirs)
-    line = process.stdout.readline() if process.stdout is not None else ""
+    return process, ours
+
+
+def _port_of(simulator: "subprocess.Popen[str]") -> int:
+    """Wait until the simulator has said where it listens.
+
+    Raises:
+        OSError: it ended instead.
+    """
+    line = simulator.stdout.readline() if simulator.stdout is not None else ""
     if not line.strip().isdigit():
-        os.close(ours)
         msg = "the simulator did not start"
         raise OSError(msg)
-    return process, int(line), ours
+    return int(line)
 
 
 def _welcome(started: "Quickstart") -> str:
@@ -79,7 +89,7 @@ def _welcome(started: "Quickstart") -> str:
         "",
         f"  client id      {started.client_id}",
         f"  client secret  {started.client_secret}",
-        f"  (also in {started.env_file}; metrics on {started.gateway_url}/metrics; usage by `tollway usage`)",
+        f"  (also in {started.env_file}; metrics on {started.gateway_url}/metrics; usage by `{Path(sys.argv[0])} usage`)",
         "",
         "Try it:",
         "",

@@ -236,10 +236,7 @@ class _ChoiceReader:
             self._end_call(call, out)
         self._calls.clear()
         if self._audio:
-            part = self._take_part()
-            opaque = Opaque(NAME, {"type": "audio", "audio": self._audio})
-            out.append(PartStarted(self._index, part, "opaque", opaque=opaque))
-            out.append(PartEnded(self._index, part))
+            self._whole_opaque(Opaque(NAME, {"type": "audio", "audio": self._audio}), out)
         finish = finish_reason(native, called=self._called, refused=self._refused)
         out.append(ChoiceFinished(self._index, finish, native_finish=native or None, rest=rest))
 
@@ -258,6 +255,8 @@ class _ChoiceReader:
                     self._words("refusal", part.text, out)
                 elif isinstance(part, Image):
                     self._image(part, out)
+                elif isinstance(part, Opaque):
+                    self._whole_opaque(part, out)
         elif as_text(content) or logprobs or annotations:
             self._words("text", as_text(content), out, logprobs, annotations)
 
@@ -313,14 +312,19 @@ class _ChoiceReader:
         return self._next_part - 1
 
     def _image(self, image: Image, out: list[StreamEvent]) -> None:
+        if image.data is None:
+            self._whole_opaque(Opaque(NAME, {"type": "image_url", "image_url": {"url": image.url}}), out)
+            return
         self._end_open(out)
         part = self._take_part()
-        if image.data is None:
-            opaque = Opaque(NAME, {"type": "image_url", "image_url": {"url": image.url}})
-            out.append(PartStarted(self._index, part, "opaque", opaque=opaque))
-        else:
-            out.append(PartStarted(self._index, part, "image", media_type=image.media_type))
-            out.append(PartDelta(self._index, part, image.data))
+        out.append(PartStarted(self._index, part, "image", media_type=image.media_type))
+        out.append(PartDelta(self._index, part, image.data))
+        out.append(PartEnded(self._index, part))
+
+    def _whole_opaque(self, opaque: Opaque, out: list[StreamEvent]) -> None:
+        self._end_open(out)
+        part = self._take_part()
+        out.append(PartStarted(self._index, part, "opaque", opaque=opaque))
         out.append(PartEnded(self._index, part))
 
     def _add_audio(self, audio: JsonObject) -> None:

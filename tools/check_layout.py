@@ -1,0 +1,144 @@
+"""Checks that everything stands where a reader looks for it, and names what is missing.
+
+    python tools/check_layout.py
+
+- A provider is a module, a test, goldens and a place in the reference; a policy likewise.
+- `src/tollway/a/b.py` is tested in `tests/a/test_b.py`, and every such test has its source. Modules
+  without behaviour (values, Protocols, data) need no test of their own.
+
+Both lists of exceptions below carry their reasons, and an exception that is no longer needed is an error.
+"""
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+
+UNMIRRORED_FOLDERS: Final = frozenset({"benchmarks", "corpus", "docs", "e2e", "golden", "support", "tools"})
+"""Folders of `tests` that mirror no package: whole processes, pages, tools, and material."""
+
+TESTED_ELSEWHERE: Final[Mapping[str, str]] = {}
+"""Module under `src/tollway` → the test file that tests it instead, under `tests`."""
+
+TESTS_OF_SEVERAL: Final[Mapping[str, str]] = {}
+"""Test file under `tests` without a source of its name → what it tests."""
+
+
+def missing(root: Path) -> Iterator[str]:
+    """Say everything that is not where it belongs, one sentence each."""
+    yield from missing_of_providers(root)
+    yield from missing_of_policies(root)
+    yield from untested_modules(root, TESTED_ELSEWHERE)
+    yield from sourceless_tests(root, TESTS_OF_SEVERAL)
+
+
+def missing_of_providers(root: Path) -> Iterator[str]:
+    """Say what each provider lacks."""
+    pages = root / "docs" / "reference"
+    listed = _headings(pages / "providers.md")
+    for module in _plugins(root / "src" / "tollway" / "providers"):
+        name = module.replace("_", "-")
+        yield from _absent(root, f"provider {name}", f"tests/providers/test_{module}.py")
+        yield from _absent(root, f"provider {name}", f"tests/golden/providers/{name}")
+        if name not in listed and not (pages / "providers" / f"{name}.md").is_file():
+            yield f"provider {name}: no section `{name}` in docs/reference/providers.md"
+
+
+def missing_of_policies(root: Path) -> Iterator[str]:
+    """Say what each policy lacks."""
+    for module in _plugins(root / "src" / "tollway" / "policies"):
+        name = module.replace("_", "-")
+        yield from _absent(root, f"policy {name}", f"tests/policies/test_{module}.py")
+        yield from _absent(root, f"policy {name}", f"tests/golden/policies/{name}")
+        yield from _absent(root, f"policy {name}", f"docs/reference/policies/{name}.md")
+
+
+def untested_modules(root: Path, elsewhere: Mapping[str, str]) -> Iterator[str]:
+    """Say which modules have behaviour and no test, and which exceptions are not needed."""
+    source = root / "src" / "tollway"
+    unused = set(elsewhere)
+    for path in sorted(source.rglob("*.py")):
+        module = path.relative_to(source)
+        mirror = root / "tests" / test_of(module)
+        if mirror.is_file() or not has_behaviour(path.read_text("utf-8")):
+            continue
+        unused.discard(str(module))
+        instead = elsewhere.get(str(module), str(test_of(module)))
+        yield from _absent(root, f"src/tollway/{module}", f"tests/{instead}")
+    for module_name in sorted(unused):
+        yield f"tools/check_layout.py: src/tollway/{module_name} needs no exception"
+
+
+def sourceless_tests(root: Path, of_several: Mapping[str, str]) -> Iterator[str]:
+    """Say which tests mirror nothing, and which exceptions are not needed."""
+    tests = root / "tests"
+    unused = set(of_several)
+    mirrors = {test_of(path.relative_to(root / "src" / "tollway")) for path in (root / "src" / "tollway").rglob("*.py")}
+    for path in sorted(tests.rglob("test_*.py")):
+        test = path.relative_to(tests)
+        if test.parts[0] in UNMIRRORED_FOLDERS or test in mirrors:
+            continue
+        if str(test) in unused:
+            unused.discard(str(test))
+        else:
+            yield f"tests/{test}: no module of that name in src/tollway"
+    for test_name in sorted(unused):
+        yield f"tools/check_layout.py: tests/{test_name} needs no exception"
+
+
+def test_of(module: Path) -> Path:
+    """Name the test of a module; a package's own code is tested beside its modules, under the package's name."""
+    if module.name == "__init__.py":
+        return module.parent / f"test_{module.parent.name or 'tollway'}.py"
+    return module.parent / f"test_{module.name}"
+
+
+def has_behaviour(source: str) -> bool:
+    """Whether any function in it does something: Protocols and plain values promise, they do not act."""
+    tree = ast.parse(source)
+    promises = {
+        function
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and _is_protocol(node)
+        for function in ast.walk(node)
+    }
+    return any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node not in promises for node in ast.walk(tree)
+    )
+
+
+def _is_protocol(node: ast.ClassDef) -> bool:
+    names = (base.value if isinstance(base, ast.Subscript) else base for base in node.bases)
+    return any(isinstance(name, ast.Name) and name.id == "Protocol" for name in names)
+
+
+def _plugins(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+
+
+def _headings(page: Path) -> frozenset[str]:
+    """Give the words of a page's headings; none where there is no page."""
+    if not page.is_file():
+        return frozenset()
+    lines = (line.lstrip("#") for line in page.read_text("utf-8").splitlines() if line.startswith("#"))
+    return frozenset(word.strip("`()") for line in lines for word in line.split())
+
+
+def _absent(root: Path, what: str, place: str) -> Iterator[str]:
+    if not (root / place).exists():
+        yield f"{what}: {place} is missing"
+
+
+def main(lines: Iterable[str]) -> int:
+    """Print what is missing."""
+    found: Sequence[str] = list(lines)
+    for line in found:
+        print(line, file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(missing(ROOT)))
