@@ -31,17 +31,17 @@ _AFTER: Final = """\
 
 | variable | read by | meaning |
 |---|---|---|
-| `TOLLWAY_MASTER_KEY` | `gateway`, `check`, `secret` | The vault's master key, 32 bytes in base64, in place of the file `master.key`. |
-| `TOLLWAY_NEXT_MASTER_KEY` | `gateway`, `check`, `secret` | The key that follows it, while `tollway secret rotate` changes over. |
+| `TOLLWAY_MASTER_KEY` | `gateway`, `check`, `secret` | The vault's master key (32 bytes, base64), if not in `master.key`. |
+| `TOLLWAY_NEXT_MASTER_KEY` | `gateway`, `check`, `secret` | Its successor, while `tollway secret rotate` changes over. |
 | those of `${env:NAME}` references | `gateway`, `check` | Secrets that the configuration refers to. |
-| a provider's own key variable | `up` | With it the provider is called; without it, simulated. [](providers.md) names each. |
+| a provider's own key variable | `up` | Calls the provider in place of simulating it. [](providers.md) names it. |
 
 ## Signals
 
 | signal | to `tollway gateway` and `tollway up` |
 |---|---|
 | `SIGHUP` | Reads the configuration again: it is taken over whole, or refused whole. |
-| `SIGTERM`, `SIGINT` | Takes no more connections, lets calls in flight finish for as long as `gateway.drain`, then ends. |
+| `SIGTERM`, `SIGINT` | Takes no more connections, gives calls in flight the time of `gateway.drain`, then ends. |
 """
 
 

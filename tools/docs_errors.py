@@ -22,6 +22,8 @@ PAGE: Final = Path(__file__).parents[1] / "docs" / "reference" / "errors.md"
 SOURCE: Final = Path(tollway.__file__).parent
 PARTS: Final = ("dialects", "gateway", "policies", "routing")
 """Where errors towards callers are made."""
+TIMEOUT_CODES: Final = ("first_byte_timeout", "event_timeout", "total_timeout")
+"""Codes that reach their error through a variable, where the source cannot be asked for them."""
 
 _INTRODUCTION: Final = """\
 # Errors
@@ -79,7 +81,10 @@ _OPEN: Final = (errors.PolicyRefusal, errors.UpstreamAnswered)
 
 def _codes() -> Iterator[str]:
     yield "\n## Codes\n\nThe codes above, and these, which say more:\n\n| code | error | status |\n|---|---|---|\n"
-    yield from sorted({f"| `{code}` | {kind} | {status} |\n" for code, kind, status in codes()})
+    timeouts = (
+        (code, f"`{errors.UpstreamTimeout.__name__}`", str(errors.UpstreamTimeout.status)) for code in TIMEOUT_CODES
+    )
+    yield from sorted({f"| `{code}` | {kind} | {status} |\n" for code, kind, status in (*codes(), *timeouts)})
 
 
 def codes() -> Iterator[tuple[str, str, str]]:
