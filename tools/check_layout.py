@@ -22,7 +22,6 @@ UNMIRRORED_FOLDERS: Final = frozenset({"benchmarks", "corpus", "docs", "e2e", "g
 
 TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     # Whole processes: their parts mean nothing apart, so they are started, stopped and killed as they are.
-    "cli/admin.py": "e2e/test_lifecycle.py",
     "cli/commands/gateway.py": "e2e/test_lifecycle.py",
     "cli/commands/up.py": "e2e/test_tutorial.py",
     "cli/local_gateway.py": "e2e/test_lifecycle.py",

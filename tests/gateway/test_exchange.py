@@ -179,18 +179,22 @@ async def test_a_caller_that_leaves_while_a_policy_waits_is_recorded_once(phase:
             assert (served.record.attempt, served.record.usage) == (1, USAGE)
 
 
-async def test_no_more_policies_are_asked_once_the_caller_has_left() -> None:
+async def test_policies_hear_of_the_end_after_all_of_them_have_been_asked() -> None:
     gate = Gate()
-    asked_later: list[str] = []
-    uses = (policy(request=gate.wait), policy(request=lambda _: asked_later.append("asked")))
+    order: list[str] = []
+    uses = (
+        policy(request=gate.wait, end=lambda *_: order.append("end")),
+        policy(request=lambda _: order.append("asked")),
+    )
     async with ScriptedUpstream() as up, serving(proxy(route(up), policies=uses)) as served:
         call = await served.send()
         await in_time(gate.reached.wait())
         await call.leave()
-        await soon(lambda: bool(served.records))
-        gate.opened.set()
         await asyncio.sleep(0.02)
-        assert (asked_later, up.requests) == ([], [])
+        gate.opened.set()
+        await soon(lambda: "end" in order)
+        assert (order, up.requests) == (["asked", "end"], [])
+        assert (served.record.outcome, served.record.attempt) == ("cancelled", 0)
 
 
 # --- policies that fail
@@ -228,7 +232,7 @@ async def test_a_policy_that_fails_ends_the_call_and_is_named_in_the_log(
     ends: list[UsageRecord] = []
     uses = (policy(end=lambda _, record: ends.append(record)), *uses)
     async with ScriptedUpstream() as up, serving(proxy(route(up), policies=uses)) as served:
-        up.on(STREAM if streamed else OK)
+        up.on(script.sse([*TEXTS, Pause(0.05), *EVENTS[3:]]) if streamed else OK)
         answer = await in_time(served.ask(body=asked(streamed)))
         (line,) = served.complaints()
         assert line["error"] == "ValueError"
@@ -529,7 +533,7 @@ async def test_a_request_without_its_key_is_refused_before_the_provider_is_asked
 
 @pytest.mark.parametrize(
     "expression",
-    ["#[payload.key]", "#[payload.missing.deeper]", "#[payload.messages]", "#[payload.number + 'x']"],
+    ["#[payload.key]", "#[payload.missing.deeper]", "#[payload.messages]", "#[payload.number ++ 'x']"],
 )
 async def test_no_key_expression_can_smuggle_in_a_header_or_fail_unanswered(expression: str) -> None:
     body = {**CHAT, "key": "a\r\nx-evil: 1", "number": 3}

@@ -751,6 +751,28 @@ async def test_a_connection_that_is_not_read_at_all_is_dropped():
     assert wire.transport.aborted
 
 
+async def test_a_closed_connection_whose_caller_does_not_go_is_dropped():
+    wire = Wire()
+    wire.transport.peer_reads = False
+    wire.ask()
+    wire.connection.drain()
+    wire.connection.drain()
+    wire.transport.feed(PingFrame(0, b"12345678").serialize())
+    wire.connection.sweep(1029.0)
+    assert (wire.transport.is_closing(), wire.transport.aborted) == (True, False)
+    wire.connection.sweep(1031.0)
+    assert wire.transport.aborted
+
+
+async def test_aborting_a_connection_tells_its_exchanges():
+    wire = Wire()
+    wire.ask(head("GET", "/hold"))
+    wire.connection.abort()
+    await settled()
+    assert (wire.owner.held[0].heard, wire.owner.connections) == (["left"], set())
+    wire.connection.sweep(1_000_000.0)
+
+
 # --- however the bytes are cut
 
 

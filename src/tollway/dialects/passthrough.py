@@ -41,6 +41,22 @@ def data_in(data: bytes) -> Iterator[bytes]:
             yield b"\n".join(lines)
 
 
+def last_events(data: bytes, position: int) -> bytes:
+    """Give the last few events of a chunk: from two before the one at `position` to the end.
+
+    Of many events that come together only the last can say why the model stopped, what was used and
+    that it is over; the others are not worth splitting. Events that end in carriage returns are all given.
+    """
+    if b"\r" in data:
+        return data
+    start = min(position, len(data) - 2)
+    for _ in range(3):
+        start = data.rfind(b"\n\n", 0, start)
+        if start < 0:
+            return data
+    return data[start + 2 :]
+
+
 class Joined(NamedTuple):
     """What the next bytes of cut events complete."""
 

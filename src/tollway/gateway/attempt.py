@@ -45,7 +45,7 @@ class AttemptOwner(Protocol):
         ...
 
     def abandoned(self, attempt: "Attempt") -> None:
-        """The worker ends before the answer does."""
+        """Nobody waits for the rest of the answer any more."""
         ...
 
     def defect(self, error: Exception) -> None:
@@ -65,6 +65,7 @@ class Attempt:
         "_owner",
         "_parts",
         "_payload",
+        "drained_until",
         "ended_at",
         "first_byte_at",
         "headers",
@@ -110,6 +111,8 @@ class Attempt:
         self.moved = False
         """Whether bytes came since the worker looked last; it then notes the time in `touched`."""
         self.touched = 0.0
+        self.drained_until = 0.0
+        """Until when an answer is read that has no caller any more; 0 while it has one."""
         self._connection: UpstreamConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._extra: dict[str, str] | None = None
@@ -183,7 +186,9 @@ class Attempt:
             self.moved = False
             self.touched = coarse_now
         timeouts = self.target.route.timeouts
-        if now - self.started_at > timeouts.total_seconds:
+        if self.drained_until and now > self.drained_until:
+            self._owner.abandoned(self)
+        elif now - self.started_at > timeouts.total_seconds:
             self._time_out(f"the answer was not complete within {timeouts.total_seconds:g} s", "total_timeout")
         elif self._connecting is not None:
             return  # the pool has its own deadline for connecting

@@ -137,10 +137,16 @@ def run_event(steps: Sequence[Step], exchange: "Call", event: ResponseEvent) -> 
 
 
 def run_end(steps: Sequence[Step], exchange: "Call", record: UsageRecord) -> None:
-    """Tell every policy how the call ended."""
+    """Tell every policy how the call ended; when some of them fail, the first failure is raised after all have heard."""
+    failure: Exception | None = None
     for step in steps:
-        if step.applies is None or step.applies(exchange):
-            step.call(ShadowView(exchange) if step.shadow else exchange, record)
+        try:
+            if step.applies is None or step.applies(exchange):
+                step.call(ShadowView(exchange) if step.shadow else exchange, record)
+        except Exception as error:  # noqa: BLE001 - what the others hold for this call must be let go of all the same
+            failure = failure or error
+    if failure is not None:
+        raise failure
 
 
 def run_upstream(steps: Sequence[Step], exchange: "Call", attempt: Attempt) -> Refusal:

@@ -57,9 +57,11 @@ class Exchange(Call):
 
     __slots__ = (
         "_attempt",
+        "_asking",
         "_downstream",
         "_drained_bytes",
-        "_drained_since",
+        "_facts",
+        "_failed",
         "_head_sent",
         "_held_back",
         "_id_taken",
@@ -69,6 +71,7 @@ class Exchange(Call):
         "_plan",
         "_settled",
         "_stream_done",
+        "_stream_error",
         "_translation",
         "_waited",
         "_worker",
@@ -113,9 +116,15 @@ class Exchange(Call):
         self._head_sent = False
         self._held_back: bytearray | None = None
         self._stream_done = False
+        self._stream_error: UpstreamError | None = None
+        self._asking = False
+        """Whether a policy that is asked before the provider is has still to answer."""
+        self._facts: AnswerFacts | None = None
+        """What the provider's whole answer says, once it is there."""
+        self._failed: UsageRecord | None = None
+        """The record of the last attempt, once it has failed."""
         self._settled = False
         self._over = False
-        self._drained_since = 0.0
         self._drained_bytes = 0
 
     def record_id(self) -> str:
@@ -136,13 +145,17 @@ class Exchange(Call):
             self._refuse(error)
             return
         if self.proxy.chain.awaits:
+            self._asking = True
             self._worker.spawn(self._guarded(self._run_awaiting()))
             return
         self._after_request(chain.run(self.proxy.chain.request_steps, self))
 
     async def _run_awaiting(self) -> None:
         refusal = await chain.run_awaiting(self.proxy.chain.request_steps, self)
-        if not self._over:
+        self._asking = False
+        if self._over:
+            self._end_unanswered()
+        else:
             self._after_request(refusal)
 
     def _after_request(self, refusal: TollwayError | None) -> None:
@@ -159,7 +172,10 @@ class Exchange(Call):
             self._go(plan.first(self.clock.monotonic()))
         elif refusal.code == _BUDGET_EXHAUSTED:
             self._plan = plan = self.proxy.planner.plan(self)
-            self._go(plan.divert("budget", self.clock.monotonic()) or refusal)
+            step = plan.divert("budget", self.clock.monotonic())
+            if step is not None:
+                self.refused_by = ""  # it is not refused after all
+            self._go(step or refusal)
         else:
             self._refuse(refusal)
 
@@ -238,7 +254,10 @@ class Exchange(Call):
 
     def _resume(self, step: Go, since: float) -> None:
         self._waited += self.clock.monotonic() - since  # timers may be early: what counts is what was waited
-        self._start(step)
+        try:
+            self._start(step)
+        except Exception as error:  # noqa: BLE001 - a timer has nobody above it to tell the caller
+            self.defect(error)
 
     def _start(self, step: Go) -> None:
         if self._over:  # the caller left while a repeat waited for its turn
@@ -250,7 +269,7 @@ class Exchange(Call):
         attempt = Attempt(self, target, step.model, step.number, stream=self.stream, now=now)
         if step.key_index:
             attempt.key_index = step.key_index
-        self._attempt = attempt
+        self._attempt = None
         self._own_waited = False
         try:
             if target.key_expression is not None:
@@ -267,6 +286,7 @@ class Exchange(Call):
         if not steps:
             self._send(attempt, body)
         elif self.proxy.chain.awaits:
+            self._asking = True
             self._worker.spawn(self._guarded(self._send_awaiting(attempt, body)))
         elif (refusal := chain.run_upstream(steps, self, attempt)) is not None:
             self._refuse(refusal)
@@ -275,9 +295,10 @@ class Exchange(Call):
 
     async def _send_awaiting(self, attempt: Attempt, body: bytes) -> None:
         refusal = await chain.run_upstream_awaiting(self.proxy.chain.upstream_steps, self, attempt)
+        self._asking = False
         if self._over:
-            return
-        if refusal is not None:
+            self._end_unanswered()
+        elif refusal is not None:
             self._refuse(refusal)
         else:
             self._send(attempt, body)
@@ -291,6 +312,7 @@ class Exchange(Call):
         except TollwayError as error:
             self._refuse(error)
             return
+        self._attempt = attempt  # from here on there is something to cancel, and to account for
         attempt.send(payload, self.clock.monotonic())
 
     def _take_key(self, expression: Expression, attempt: Attempt) -> None:
@@ -332,6 +354,7 @@ class Exchange(Call):
         if step is None:
             if plan is not None and plan.repeated:
                 error.should_retry = False  # the gateway has repeated it already: an SDK's own repeats would multiply
+            self._failed = record
             self._respond(error.status, lambda refusal: self._send_error(refusal or error, record))
             return
         self._worker.keep(record)
@@ -343,6 +366,7 @@ class Exchange(Call):
         self._waited += attempt.ended_at - attempt.started_at
         self.usage = facts.usage
         self.status_code = 200
+        self._facts = facts
         plan = self._plan
         if plan is not None:
             plan.succeeded(attempt.ended_at)
@@ -387,7 +411,7 @@ class Exchange(Call):
         if relay is None:
             return
         self.streamed_events += data.count(b"data:")
-        if (relay.ended or relay.failed) and not self._settled:
+        if (relay.ended or relay.failed) and not self._settled and (self._head_sent or self._over):
             self._settle_stream(attempt, relay, None)
         if self._over:
             self._drain(attempt, len(data))
@@ -400,7 +424,12 @@ class Exchange(Call):
             self._downstream.write(data)
         else:
             self._begin_stream(attempt, data)
-        if self._downstream.paused:
+        if relay.failed and self.refused_by and not self._over:
+            attempt.cancel(self.clock.monotonic())  # the caller will see no more of it
+            self._stream_done = True
+            if self._held_back is None:
+                self._end_stream()
+        elif self._downstream.paused:
             attempt.pause()
 
     def stream_over(self, attempt: Attempt, error: UpstreamError | None) -> None:
@@ -408,17 +437,20 @@ class Exchange(Call):
         relay = attempt.relay
         if relay is None:
             return
-        if error is not None and not self._head_sent and not self._settled and not self._over:
+        held = self._held_back
+        begun = self._head_sent or held is not None
+        if error is not None and not begun and not self._settled and not self._over:
             self.attempt_failed(attempt, error)
             return
-        if not self._settled:
+        if not self._settled and (held is None or self._over):
             self._settle_stream(attempt, relay, error)
         if self._over:
             return
         rest = relay.fail(error) if error is not None else b""
-        if self._held_back is not None:
-            self._held_back += rest
+        if held is not None:
+            held += rest
             self._stream_done = True
+            self._stream_error = error
             return
         if not self._head_sent:
             self._begin_stream(attempt, rest)
@@ -456,9 +488,15 @@ class Exchange(Call):
 
     def _send_stream_head(self, attempt: Attempt, data: bytes, refusal: TollwayError | None) -> None:
         if refusal is not None:
-            attempt.cancel(self.clock.monotonic())
+            now = self.clock.monotonic()
+            attempt.cancel(now)
+            if self._plan is not None:
+                self._plan.cancelled(now)
             self._send_error(refusal, self._record(attempt, NO_FACTS, outcome="refused", error=refusal))
             return
+        relay = attempt.relay
+        if relay is not None and not self._settled and (relay.ended or relay.failed or self._stream_done):
+            self._settle_stream(attempt, relay, self._stream_error)
         self._head_sent = True
         translation = self._translation
         content_type = answers.EVENT_STREAM
@@ -469,7 +507,6 @@ class Exchange(Call):
 
     def _settle_stream(self, attempt: Attempt, relay: Relay, error: TollwayError | None) -> None:
         """Meter a stream whose end is known, before the caller can know it."""
-        self._settled = True
         facts = relay.facts()
         self.usage = facts.usage
         if attempt.ended_at == 0.0:
@@ -484,9 +521,13 @@ class Exchange(Call):
             now = self.clock.monotonic()
             if outcome == "ok":
                 plan.succeeded(now)
+            elif self.refused_by:
+                plan.cancelled(now)
             else:
                 plan.broke(now)
-        code = error.code if error is not None else ("upstream_error" if relay.failed else "")
+        code = error.code if error is not None else ""
+        if relay.failed and not code:
+            code = "policy_refused" if self.refused_by else "upstream_error"
         if self._over and outcome != "ok":
             outcome = "cancelled"
         self._finish_call(self._record(attempt, facts, outcome=outcome, code=code))
@@ -499,23 +540,38 @@ class Exchange(Call):
             attempt.cancel(self.clock.monotonic())
         if self._plan is not None:
             self._plan.cancelled(self.clock.monotonic())
+        failure = InternalError("the gateway failed to handle this request")
+        try:
+            self._finish_call(self._defect_record(attempt, failure))
+        except Exception as another:  # noqa: BLE001 - a policy that fails to hear of the end must not keep the caller waiting
+            self._worker.log.defect("a policy failed at the end of a call", another)
         if self._over:
             return
-        failure = InternalError("the gateway failed to handle this request")
-        if not self._settled and attempt is not None:
-            self._settled = True
-            self._worker.keep(self._record(attempt, NO_FACTS, outcome="error", error=failure))
         self._close()
         if self._head_sent:
             self._downstream.abort()
             return
-        lines = [answers.JSON, self._worker.date_line, *answers.error_lines(failure, {})]
+        # What policies have set is left out: it may be what failed.
+        correlation = b"x-correlation-id: %b\r\n" % self.correlation_bytes
+        lines = [answers.JSON, self._worker.date_line, correlation, *answers.error_lines(failure, {})]
         self._downstream.send(failure.status, lines, self.endpoint.render_error(failure))
+
+    def _defect_record(self, attempt: Attempt | None, failure: InternalError) -> UsageRecord:
+        if attempt is None:
+            return refusal_record(self, status=failure.status, error=failure.code, policy="")
+        facts = self._facts
+        if facts is None:
+            facts = attempt.relay.facts() if attempt.relay is not None else NO_FACTS
+        return self._record(attempt, facts, outcome="error", error=failure)
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """Wait for a policy; what fails meanwhile ends the call."""
         try:
             await work
+        except asyncio.CancelledError:  # the worker ends
+            if self._over:
+                self._end_unanswered()
+            raise
         except Exception as error:  # noqa: BLE001 - a defect in a policy that waits must end the call, not leave it waiting
             self.defect(error)
 
@@ -527,21 +583,45 @@ class Exchange(Call):
             return
         self._over = True
         attempt = self._attempt
-        if attempt is None or attempt.over:
-            if not self._settled:
-                self._settled = True
-                self._finish_call(refusal_record(self, status=499, error="client_left", policy=""), outcome="cancelled")
-            return
-        if attempt.relay is not None and self.proxy.drains and not self._settled:
-            self._drained_since = self.clock.monotonic()
-            attempt.resume()
-            return
-        self._cancel(attempt)
+        try:
+            if self._asking:
+                pass  # policies hear of the end once all have been asked: only then have they reserved what they will
+            elif attempt is None or attempt.over:
+                self._end_unanswered()
+            elif attempt.relay is not None and self.proxy.drains and not self._settled:
+                attempt.drained_until = self.clock.monotonic() + self.proxy.drain_seconds
+                attempt.resume()
+            else:
+                self._cancel(attempt)
+        except Exception as error:  # noqa: BLE001 - the caller's connection has nothing to do with our defects
+            self.defect(error)
 
     def abandoned(self, attempt: Attempt) -> None:
-        """The worker ends, and the caller is gone: nobody drains this attempt any more."""
+        """The worker ends, or the caller is gone for too long: nobody drains this attempt any more."""
         self._over = True
-        self._cancel(attempt)
+        try:
+            self._cancel(attempt)
+        except Exception as error:  # noqa: BLE001 - other calls are looked after in the same breath
+            self.defect(error)
+
+    def _end_unanswered(self) -> None:
+        """End a call whose caller left while no provider was busy with it."""
+        if self._settled:
+            return
+        if self._plan is not None:
+            self._plan.cancelled(self.clock.monotonic())
+        attempt = self._attempt
+        if attempt is not None and self._facts is not None:
+            record = self._record(attempt, self._facts, outcome="cancelled", code="client_left", status=499)
+        elif attempt is not None and attempt.relay is not None and self._held_back is not None:
+            self._settle_stream(attempt, attempt.relay, self._stream_error)
+            return
+        else:
+            record = self._failed
+        if record is None:
+            record = refusal_record(self, status=499, error="client_left", policy="")
+            record = msgspec.structs.replace(record, outcome="cancelled")
+        self._finish_call(record)
 
     def client_paused(self) -> None:
         """The caller reads too slowly."""
@@ -555,15 +635,13 @@ class Exchange(Call):
 
     def _drain(self, attempt: Attempt, size: int) -> None:
         self._drained_bytes += size
-        waited = self.clock.monotonic() - self._drained_since
-        if self._settled or self._drained_bytes > self.proxy.drain_bytes or waited > self.proxy.drain_seconds:
+        if self._settled or self._drained_bytes > self.proxy.drain_bytes:
             self._cancel(attempt)
 
     def _cancel(self, attempt: Attempt) -> None:
         attempt.cancel(self.clock.monotonic())
         if self._settled:
             return
-        self._settled = True
         facts = attempt.relay.facts() if attempt.relay is not None else NO_FACTS
         self.usage = facts.usage
         if self._plan is not None:
@@ -576,13 +654,12 @@ class Exchange(Call):
         """Answer without the provider."""
         if self._over:
             return
-        if self._plan is not None and self._attempt is not None:
+        if self._plan is not None:
             self._plan.cancelled(self.clock.monotonic())
         self._send_error(error, refusal_record(self, status=error.status, error=error.code, policy=self.refused_by))
 
     def _send_error(self, error: TollwayError, record: UsageRecord) -> None:
         self.status_code = error.status
-        self._settled = True
         self._finish_call(record)
         attempt = self._attempt if isinstance(error, UpstreamError) else None
         passed: Mapping[bytes, bytes] = attempt.headers if attempt is not None else {}
@@ -622,19 +699,22 @@ class Exchange(Call):
             overhead_us=self._overhead_us(),
         )
 
-    def _finish_call(self, record: UsageRecord, outcome: Outcome | None = None) -> None:
-        """Tell the policies, then store the record: the caller's last byte may go only after this."""
-        if outcome is not None:
-            record = msgspec.structs.replace(record, outcome=outcome)
+    def _finish_call(self, record: UsageRecord) -> None:
+        """Tell the policies, then store the record, once: the caller's last byte may go only after this."""
+        if self._settled:
+            return
+        self._settled = True
         self.usage = record.usage if record.attempt else self.usage
-        if self.proxy.chain.end_steps:
-            self.now_us = self.clock.wall_us()
-            chain.run_end(self.proxy.chain.end_steps, self, record)
-        if record.attempt or record.client_id or record.outcome != "refused":
-            self._worker.keep(record)
-        else:
-            # Strangers who are refused count in the metrics, but must not be able to fill the ledger.
-            self._worker.metrics.observe(record)
+        try:
+            if self.proxy.chain.end_steps:
+                self.now_us = self.clock.wall_us()
+                chain.run_end(self.proxy.chain.end_steps, self, record)
+        finally:
+            if record.attempt or record.client_id or record.outcome != "refused":
+                self._worker.keep(record)
+            else:
+                # Strangers who are refused count in the metrics, but must not be able to fill the ledger.
+                self._worker.metrics.observe(record)
 
     def _close(self) -> None:
         """Let go of everything: parts that hold each other would stay in memory until the collector comes."""

@@ -17,6 +17,8 @@ _MOST_CONTEXTS: Final = 1024
 _LONGEST_NAMES: Final = 512
 _replace: Final = msgspec.structs.replace
 NO_FACTS: Final = AnswerFacts()
+_STOPPED: Final = frozenset({"cancelled", "cut", "timeout"})
+"""Outcomes of answers that were not read to the end, where the provider would have told its usage."""
 
 # Bytes of request JSON per token, all scripts and JSON overhead considered: low enough that the
 # guess is rarely below the truth (o200k on recorded chats: median 4.2 bytes of text a token).
@@ -40,7 +42,8 @@ def attempt_record(
     first = attempt.first_byte_at
     usage = facts.usage
     if usage is None:
-        usage = NO_USAGE if outcome not in ("cancelled", "cut", "timeout") else estimate(exchange, attempt)
+        stopped = outcome in _STOPPED or exchange.refused_by
+        usage = estimate(exchange, attempt) if stopped else NO_USAGE
     # What many attempts have in common is kept ready: forty members, one by one, cost four times as much.
     return _replace(
         _context(exchange, attempt, facts, outcome, status, error, final),
@@ -92,6 +95,7 @@ def _context(
         error,
         attempt.number,
         final,
+        exchange.refused_by,
         exchange.shadow_refusals,
         exchange.losses,
     )
@@ -112,6 +116,7 @@ def _context(
         status=status,
         upstream_status=attempt.status,
         error=error,
+        policy=exchange.refused_by,
         stop_reason=finish,
         losses=exchange.losses,
         attempt=attempt.number,

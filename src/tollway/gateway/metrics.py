@@ -393,6 +393,8 @@ class Metrics:
         labels = (operation, provider, key.target_model, key.served_model)
         tables[REQUEST_DURATION.name].add_counts((*labels, key.error), series.request, _MICRO)
         tables[OPERATION_DURATION.name].add_counts((*labels, key.error), series.upstream, _MICRO)
+        series.input[-1] = sum(series.tokens[:_INPUTS])
+        series.output[-1] = sum(series.tokens[_INPUTS:])
         tables[TOKEN_USAGE.name].add_counts((*labels, "input"), series.input, 1)
         tables[TOKEN_USAGE.name].add_counts((*labels, "output"), series.output, 1)
         tables[FIRST_TOKEN.name].add_counts(labels, series.first, _MICRO)
@@ -427,27 +429,24 @@ def fold(dumps: Iterable[bytes]) -> bytes:
 
 def _count_tokens(series: _Series, usage: Usage) -> int:
     """Add the tokens; return how many were output."""
-    leaves = msgspec.structs.astuple(usage)
-    inputs = sum(leaves[:_INPUTS])
-    outputs = sum(leaves[_INPUTS:_LEAVES])
+    inputs, outputs = usage.totals()
     fresh, cached, text, reasoning = usage.input_fresh, usage.cache_read, usage.output_text, usage.reasoning
     tokens = series.tokens
     if inputs == fresh + cached and outputs == text + reasoning:
         # Nearly always; adding four numbers costs a third of adding twelve.
         tokens[_FRESH] += fresh
-        tokens[_CACHED] += cached
         tokens[_TEXT] += text
-        tokens[_REASONING] += reasoning
+        if cached:
+            tokens[_CACHED] += cached
+        if reasoning:
+            tokens[_REASONING] += reasoning
     else:
-        series.tokens = list(map(add, tokens, leaves))
+        series.tokens = list(map(add, tokens, msgspec.structs.astuple(usage)))
     if usage.source == "estimated":
         series.estimated += 1
-    counts = series.input
-    counts[bisect_left(_TOKEN_BOUNDS, inputs)] += 1
-    counts[-1] += inputs
-    counts = series.output
-    counts[bisect_left(_TOKEN_BOUNDS, outputs)] += 1
-    counts[-1] += outputs
+    # Of these two, the sums are those of `tokens`: they are put in when somebody asks.
+    series.input[bisect_left(_TOKEN_BOUNDS, inputs)] += 1
+    series.output[bisect_left(_TOKEN_BOUNDS, outputs)] += 1
     return outputs
 
 

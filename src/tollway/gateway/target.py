@@ -101,29 +101,20 @@ class Target:
         self,
         attempt: "Attempt",
         body: bytes,
-        *,
-        dialect: str,
-        path: str,
-        actions: tuple[str, str],
-        stream_query: str,
+        dialect: ConversationDialect | EmbeddingsDialect,
+        paths: Mapping[str, str],
         forwarded: bytes,
         now_us: int,
     ) -> bytes:
-        """Write a whole request: head and body in one piece."""
-        key = (dialect, attempt.target_model if "{model}" in path else "", attempt.stream)
-        head = self._heads.get(key)
-        if head is None:
-            head = self._head(attempt.target_model, path, actions, stream_query, stream=attempt.stream)
-            if len(self._heads) >= _MAX_HEADS:
-                self._heads.clear()  # model names may come from callers, so they must not pile up
-            self._heads[key] = head
+        """Write a whole request: head and body in one piece. `paths` are the provider's, by dialect."""
+        # A path without the model in it has one head for all models.
+        head = self._heads.get((dialect.name, "", attempt.stream)) or self._head_of(attempt, dialect, paths)
         key_lines = self._key_lines[attempt.key_index] if self._key_lines else self._signed(attempt, head, body, now_us)
         extra = attempt.extra_headers
-        lines = b""
         if extra:
-            lines = b"".join(header_line(name, value) for name, value in extra.items())
+            forwarded += b"".join(header_line(name, value) for name, value in extra.items())
             head = _without(head, extra)
-        return b"".join((head, key_lines, forwarded, lines, b"content-length: %d\r\n\r\n" % len(body), body))
+        return b"".join((head, key_lines, forwarded, b"content-length: %d\r\n\r\n" % len(body), body))
 
     def begin(self, attempt: "Attempt") -> None:
         """An attempt starts."""
@@ -132,6 +123,22 @@ class Target:
     def end(self, attempt: "Attempt") -> None:
         """An attempt is over."""
         self.active.discard(attempt)
+
+    def _head_of(
+        self, attempt: "Attempt", dialect: ConversationDialect | EmbeddingsDialect, paths: Mapping[str, str]
+    ) -> bytes:
+        """Find or write the head for a path that names the model, and the first for one that does not."""
+        path = paths[dialect.name]
+        model = attempt.target_model if "{model}" in path else ""
+        key = (dialect.name, model, attempt.stream)
+        head = self._heads.get(key)
+        if head is None:
+            actions = getattr(dialect, "actions", ("", ""))  # only conversations have them
+            head = self._head(model, path, actions, getattr(dialect, "stream_query", ""), stream=attempt.stream)
+            if len(self._heads) >= _MAX_HEADS:
+                self._heads.clear()  # model names may come from callers, so they must not pile up
+            self._heads[key] = head
+        return head
 
     def _head(self, model: str, path: str, actions: tuple[str, str], stream_query: str, *, stream: bool) -> bytes:
         query = {**self.provider.query, **self.route.query}

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tollway.gateway.call import Call
 
 _MICRO = 1_000_000
+_NO_LOSSES = Losses()
+"""Of passed bytes: nothing is written anew, so nothing can be lost."""
 
 
 class Translation(Protocol):
@@ -74,6 +76,7 @@ class ConversationTranslation:
         "_request",
         "framing",
         "losses",
+        "provider_dialect",
     )
 
     def __init__(
@@ -92,13 +95,9 @@ class ConversationTranslation:
         self._request = conversation
         self._hide_usage = False
         self._error_body: tuple[TollwayError, bytes] | None = None
-        self.losses = Losses()
+        self.losses = _NO_LOSSES if conversation is None else Losses()
         self.framing: StreamFraming = inbound.stream_framing(call.query_string) if call.stream else "sse"
-
-    @property
-    def provider_dialect(self) -> str:
-        """The dialect spoken with the provider."""
-        return self._outbound.name
+        self.provider_dialect = outbound.name
 
     @property
     def passes(self) -> bool:
@@ -121,18 +120,10 @@ class ConversationTranslation:
 
     def payload(self, body: bytes, now_us: int) -> bytes:
         """Write the whole provider request."""
-        outbound = self._outbound
         attempt = self._attempt
-        return attempt.target.payload(
-            attempt,
-            body,
-            dialect=outbound.name,
-            path=attempt.target.provider.conversation[outbound.name],
-            actions=outbound.actions,
-            stream_query=outbound.stream_query,
-            forwarded=forwarded_lines(self._call, attempt),
-            now_us=now_us,
-        )
+        target = attempt.target
+        forwarded = forwarded_lines(self._call, attempt)
+        return target.payload(attempt, body, self._outbound, target.provider.conversation, forwarded, now_us)
 
     def answer(self, body: bytes) -> tuple[AnswerFacts, bytes]:
         """Read the provider's answer, write the caller's."""
@@ -220,16 +211,9 @@ class EmbeddingsTranslation:
     def payload(self, body: bytes, now_us: int) -> bytes:
         """Write the whole provider request."""
         attempt = self._attempt
-        return attempt.target.payload(
-            attempt,
-            body,
-            dialect=self._outbound.name,
-            path=attempt.target.provider.embeddings[self._outbound.name],
-            actions=("", ""),
-            stream_query="",
-            forwarded=forwarded_lines(self._call, attempt),
-            now_us=now_us,
-        )
+        target = attempt.target
+        forwarded = forwarded_lines(self._call, attempt)
+        return target.payload(attempt, body, self._outbound, target.provider.embeddings, forwarded, now_us)
 
     def answer(self, body: bytes) -> tuple[AnswerFacts, bytes]:
         """Read the provider's answer, write the caller's."""

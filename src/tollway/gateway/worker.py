@@ -422,11 +422,14 @@ class ListenerState:
                     self.refuse(found, request, downstream)
                 return None
             exchange = Exchange(self._worker, found[0], found[1], request, downstream, self.limits.json_depth)
-            exchange.run()
         except Exception as error:  # noqa: BLE001 - the listener is where a defect becomes a 500 instead of a dead connection
             self._worker.log.defect("a request could not be served", error)
             self.refuse(InternalError("the gateway failed to handle this request"), request, downstream)
             return None
+        try:
+            exchange.run()
+        except Exception as error:  # noqa: BLE001 - as above; the exchange knows what it has begun
+            exchange.defect(error)
         return exchange
 
     def refuse(self, error: TollwayError, request: Request | None, downstream: Downstream) -> None:
@@ -434,7 +437,7 @@ class ListenerState:
         endpoint = self._paths.error_format(request.path) if request is not None else None
         body = endpoint.render_error(error) if endpoint is not None else _plain_error(error)
         correlation = request.headers.get(b"x-correlation-id") if request is not None else None
-        if correlation is None or len(correlation) > 256 or not correlation.isascii():
+        if correlation is None or not 0 < len(correlation) <= 256 or not correlation.isascii():
             correlation = new_correlation_id()
         lines = [JSON, self._worker.date_line, b"x-correlation-id: %b\r\n" % correlation, *error_lines(error)]
         downstream.send(error.status, lines, body)

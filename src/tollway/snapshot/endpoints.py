@@ -97,12 +97,13 @@ def _check_addresses(compilation: Compilation, listeners: Sequence[written.Liste
     for index, one in enumerate(listeners):
         for number, other in enumerate(listeners[:index]):
             same_host = one.address.host == other.address.host or everywhere & {one.address.host, other.address.host}
-            if one.address.port == other.address.port and same_host:
+            # Port 0 is whichever the system finds free: each such listener gets another.
+            if one.address.port == other.address.port != 0 and same_host:
                 message = f"{one.address} is taken by listeners[{number}] ({other.address}): use another port"
                 compilation.problems.add((*_SECTION, index, "address"), message)
     admin = compilation.resources.gateway.admin
     for one in listeners:
-        if admin is not None and one.address.port == admin.port:
+        if admin is not None and one.address.port == admin.port != 0:
             message = f"port {admin.port} is taken by listener {shown(one.name)}: use another port"
             compilation.problems.add(("gateway", "admin"), message)
 

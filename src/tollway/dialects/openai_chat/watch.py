@@ -8,6 +8,7 @@ Rules of this file:
 - Only `[DONE]` ends a stream that passes through.
 """
 
+import re
 from collections import deque
 from collections.abc import Iterable
 from typing import Final
@@ -18,7 +19,7 @@ from tollway.core.json_value import Json, JsonObject
 from tollway.core.usage import Usage
 from tollway.dialects.caller_fields import as_object
 from tollway.dialects.openai_chat.usage import PlainUsage, parse_usage
-from tollway.dialects.passthrough import BOUNDARIES, CutEvents, data_in, events_in
+from tollway.dialects.passthrough import BOUNDARIES, CutEvents, data_in, events_in, last_events
 from tollway.interfaces.dialect import AnswerFacts
 
 
@@ -91,6 +92,10 @@ def _facts(answers: Iterable[_Answer]) -> AnswerFacts:
     return AnswerFacts(usage=usage, model=model, id=identity, finish=finish, service_tier=tier)
 
 
+_DONE: Final = b"data: [DONE]\n\n"
+_SPACED_USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
+
+
 class ChatStreamWatch:
     """Scans one stream."""
 
@@ -136,7 +141,7 @@ class ChatStreamWatch:
 
     def facts(self) -> AnswerFacts:
         """Tell what was found."""
-        chunks = (*self._kept, self._last)
+        chunks = (*self._kept, last_events(self._last, len(self._last)))
         found = (_decode(one) for chunk in chunks for one in data_in(chunk))
         return _facts(answer for answer in found if answer is not None)
 
@@ -150,18 +155,16 @@ class ChatStreamWatch:
         return joined.begun + _without_usage(joined.fresh) + self._cut.release()
 
     def _look(self, data: bytes) -> bytes:
-        found = data.rfind(b'"usage"')
-        while found >= 0 and data.startswith((b":null", b": null"), found + 7):
-            found = data.rfind(b'"usage"', 0, found)
+        found = _usage_before(data, len(data))
         done = b"[DONE]" in data
         error = b'"error"' in data or b"event: error" in data
         if found < 0 and not done and not error:
             self._last = data
             return data
-        self._kept.append(self._last)
-        self._kept.append(data)
-        if done:
-            self._ended = self._ended or any(one.strip() == b"[DONE]" for one in data_in(data))
+        self._kept.append(last_events(self._last, len(self._last)))
+        self._kept.append(last_events(data, found if found >= 0 else len(data)))
+        if done and not self._ended:
+            self._ended = data.endswith(_DONE) or any(one.strip() == b"[DONE]" for one in data_in(data))
         if error:
             self._failed = self._failed or _holds_error(data)
         return _without_usage(data) if self._hide and found >= 0 else data
@@ -175,12 +178,30 @@ def _holds_error(data: bytes) -> bool:
 
 
 def _without_usage(data: bytes) -> bytes:
-    """Leave out the event that holds usage and no choice, and nothing else."""
-    if b'"usage"' not in data:
-        return data
-    events = events_in(data)
-    shown = [event for event in events if not _is_usage_only(event)]
-    return data if len(shown) == len(events) else b"".join(shown)
+    """Leave out the events that hold usage and no choice, and nothing else."""
+    if b"\r" in data or not data.endswith(b"\n\n"):
+        events = events_in(data)
+        shown = [event for event in events if not _is_usage_only(event)]
+        return data if len(shown) == len(events) else b"".join(shown)
+    # Of the many events that may come together, only those with a usage are looked at.
+    found = _usage_before(data, len(data))
+    while found >= 0:
+        start = data.rfind(b"\n\n", 0, found)
+        start = start + 2 if start >= 0 else 0
+        end = data.find(b"\n\n", found) + 2
+        if _is_usage_only(data[start:end]):
+            data = data[:start] + data[end:]
+        found = _usage_before(data, start)
+    return data
+
+
+def _usage_before(data: bytes, end: int) -> int:
+    """Find the last usage that is not null before `end`; -1 when there is none."""
+    found = max(data.rfind(b'"usage":{', 0, end), data.rfind(b'"usage": {', 0, end))
+    if found < 0 and b'"usage"' in data:
+        for match in _SPACED_USAGE.finditer(data, 0, end):
+            found = match.start()
+    return found
 
 
 def _is_usage_only(event: bytes) -> bool:
