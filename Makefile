@@ -16,8 +16,8 @@ help:                     ## list what there is to make
 run: $(RUN_OK)            ## install what is missing, then start Tollway on its embedded defaults
 	$(BIN)/tollway up
 
-setup: $(RUN_OK)
-dev: $(DEV_OK)
+setup: $(RUN_OK)         ## install what running needs
+dev: $(DEV_OK)           ## install what changing it needs, too
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -33,11 +33,12 @@ $(DEV_OK): requirements/dev.txt $(RUN_OK)
 	$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
-check: $(DEV_OK)          ## format, lints, types, floors
+check: $(DEV_OK)          ## format, lints, types, floors, layout
 	$(BIN)/ruff format --check src tests benchmarks tools
 	$(BIN)/ruff check src tests benchmarks tools
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+	$(BIN)/python tools/check_layout.py
 
 test: check               ## everything that must hold before a change lands
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) -m "not proof" --quiet
@@ -59,6 +60,6 @@ clean:                    ## forget what was installed and built
 	rm -rf $(VENV) docs/_build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 lock:                     ## pin again, with hashes (needs uv)
-	printf 'hatchling\neditables\n' | uv pip compile --quiet - --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/build.txt
-	uv pip compile --quiet pyproject.toml --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/run.txt
-	uv pip compile --quiet pyproject.toml --group dev --group docs --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/run.txt -c requirements/build.txt -o requirements/dev.txt
+	printf 'hatchling\neditables\n' | uv pip compile --quiet - --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-strip-extras --no-header --no-annotate -o requirements/build.txt
+	uv pip compile --quiet pyproject.toml --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-strip-extras --no-header --no-annotate -o requirements/run.txt
+	uv pip compile --quiet pyproject.toml --group dev --group docs --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-strip-extras --no-header --no-annotate -c requirements/run.txt -c requirements/build.txt -o requirements/dev.txt
