@@ -4,8 +4,10 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -120,6 +122,20 @@ def test_what_does_not_add_up_is_found(tmp_path: Path, damage: str):
     database.close()
     assert list(ledger.defects()) != []
     ledger.close()
+
+
+def test_many_may_open_a_new_ledger_at_once(tmp_path: Path):
+    for attempt in range(10):
+        path = tmp_path / f"{attempt}.sqlite3"
+        together = Barrier(8)
+
+        def open_it(path: Path = path, together: Barrier = together) -> None:
+            together.wait()
+            SqliteLedger(path).close()
+
+        with ThreadPoolExecutor(8) as openers:
+            for opened in [openers.submit(open_it) for _ in range(8)]:
+                opened.result()
 
 
 def test_a_full_disk_is_said_so_and_nothing_is_half_done(tmp_path: Path):

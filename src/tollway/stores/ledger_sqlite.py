@@ -9,11 +9,12 @@ Rules of this file:
 """
 
 import sqlite3
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -29,6 +30,7 @@ LEDGER_FILE: Final = "ledger.sqlite3"
 
 _APPLICATION_ID: Final = 0x546F_6C6C  # "Toll": tells this file from any other SQLite database
 _CACHED_CONTEXTS: Final = 16_384
+_BUSY_PAUSE_SECONDS: Final = 0.01
 
 _KEY: Final = RollupKey.__struct_fields__
 _COUNTS: Final = ("attempts", "calls", "estimated", "anomalous")
@@ -66,7 +68,7 @@ class SqliteLedger:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=busy_seconds, check_same_thread=False)
         try:
             with self._errors():
-                self._prepare()
+                self._prepare(busy_seconds)
         except LedgerUnavailable:
             self._db.close()
             raise
@@ -157,16 +159,17 @@ class SqliteLedger:
 
     # ── opening
 
-    def _prepare(self) -> None:
+    def _prepare(self, busy_seconds: float) -> None:
         db = self._db
         db.execute("PRAGMA page_size = 16384")  # before the file has one: a record takes half a kilobyte
-        db.execute("PRAGMA journal_mode = WAL")
+        self._write_ahead(busy_seconds)
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA cache_size = -16384")
         db.execute("PRAGMA wal_autocheckpoint = 1024")
         db.create_function("merged", 2, _merged, deterministic=True)
-        if self._schema() == len(MIGRATIONS) and self._view() == usage_record_view():
-            return
+        with self._transaction("DEFERRED"):  # one look: another process may be making the file
+            if self._schema() == len(MIGRATIONS) and self._view() == usage_record_view():
+                return
         with self._transaction():
             schema = self._schema()  # again: another process may have been quicker
             for script in MIGRATIONS[schema:]:
@@ -176,6 +179,19 @@ class SqliteLedger:
             db.execute(usage_record_view())
             db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    def _write_ahead(self, busy_seconds: float) -> None:
+        # SQLite waits for a busy file, but not while two that open a new one both turn its journal to WAL.
+        deadline = time.monotonic() + busy_seconds
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(_BUSY_PAUSE_SECONDS)
+            else:
+                return
 
     def _view(self) -> str | None:
         row = self._db.execute("SELECT sql FROM sqlite_schema WHERE name = 'usage_record'").fetchone()
@@ -266,8 +282,8 @@ class SqliteLedger:
     # ── the boundary
 
     @contextmanager
-    def _transaction(self) -> Generator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
+    def _transaction(self, kind: Literal["IMMEDIATE", "DEFERRED"] = "IMMEDIATE") -> Generator[None]:
+        self._db.execute(f"BEGIN {kind}")
         try:
             yield
             self._db.execute("COMMIT")
