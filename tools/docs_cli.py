@@ -31,8 +31,8 @@ _AFTER: Final = """\
 
 | variable | read by | meaning |
 |---|---|---|
-| `TOLLWAY_MASTER_KEY` | `gateway`, `check`, `secret` | The vault's master key (32 bytes, base64), if not in `master.key`. |
-| `TOLLWAY_NEXT_MASTER_KEY` | `gateway`, `check`, `secret` | Its successor, while `tollway secret rotate` changes over. |
+| `TOLLWAY_MASTER_KEY` | `gateway`, `check`, `secret` | The vault's master key, 32 bytes in base64. |
+| `TOLLWAY_NEXT_MASTER_KEY` | `gateway`, `check`, `secret` | Its successor, for `tollway secret rotate`. |
 | those of `${env:NAME}` references | `gateway`, `check` | Secrets that the configuration refers to. |
 | a provider's own key variable | `up` | Calls the provider in place of simulating it. [](providers.md) names it. |
 
@@ -65,8 +65,9 @@ def _actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
 def _section(command: str, parser: argparse.ArgumentParser) -> str:
     children = _children(parser)
     lines = [f"## {command}\n\n", f"{_escaped(parser.description or '')}\n\n"]
-    usages = [f"{command} {name}{_usage(child)}" for name, child in children.items()] or [command]
-    lines.append("```text\n" + "".join(f"{one}{_usage(parser)}\n" for one in usages) + "```\n\n")
+    own = f"{command}{_usage(parser)}"
+    usages = [f"{own} {name}{_usage(child)}" for name, child in children.items()] or [own]
+    lines.append("```text\n" + "".join(f"{one}\n" for one in usages) + "```\n\n")
     if children:
         helps = _helps_of_children(parser)
         lines.append("| action | does |\n|---|---|\n")

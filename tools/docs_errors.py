@@ -37,6 +37,8 @@ No message holds a secret, an address of an upstream or a version.
 
 An error of the provider keeps its status and its meaning;
 where caller and provider speak the same API, also its body.
+Except 401 and 403: there the provider refuses the gateway's key, not the caller, and its words may quote that key.
+The caller gets the status, and a sentence of ours in their place.
 
 `x-should-retry` tells SDKs whether a repeat can help. It is `false` for what the gateway has repeated already.
 
