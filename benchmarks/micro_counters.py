@@ -1,7 +1,7 @@
 """What one admit and one settle cost, in µs: `python benchmarks/micro_counters.py [processes]`.
 
-Keys are spread over 2,000 callers with two windows each, as a proxy with a total and a prompt limit
-has them. With a number, that many processes run at once on the same map.
+Keys are spread over 2,000 callers with two windows each, as a proxy with limits by the minute and by
+the day has them. With a number, that many processes run at once on the same map.
 """
 
 import multiprocessing
@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from tollway.interfaces.counters import Counters, Window
+from tollway.interfaces.counters import NO_LIMIT, Counters, Window
 from tollway.stores.counters_lmdb import LmdbCounters
 from tollway.stores.counters_memory import MemoryCounters
 
@@ -18,25 +18,25 @@ CALLERS = 2_000
 CALLS = 500
 ROUNDS = 200  # many and short: the shortest is then free of what else the machine does
 MINUTE_US = 60_000_000
+RESERVE = (500, 300, 200)
 
 
 def measure(counters: Counters) -> dict[str, float]:
     asked = [
         (
-            Window(b"proxy/limit/client-%d/total" % n, MINUTE_US, 1 << 40, 500),
-            Window(b"proxy/limit/client-%d/prompt" % n, MINUTE_US, 1 << 40, 300),
+            Window(b"proxy/limit/client-%d/minute" % n, MINUTE_US, (1 << 40, 1 << 40, NO_LIMIT)),
+            Window(b"proxy/limit/client-%d/day" % n, 1440 * MINUTE_US, (1 << 40, NO_LIMIT, NO_LIMIT)),
         )
         for n in range(CALLERS)
     ]
-    full = [(Window(b"proxy/limit/client-%d/full" % n, MINUTE_US, 0, 1),) for n in range(CALLERS)]
+    full = [(Window(b"proxy/limit/client-%d/full" % n, MINUTE_US, (0, 0, 0)),) for n in range(CALLERS)]
     for windows in asked:
-        counters.admit(windows, 0)
-    corrections = [((a.key, 0, -1), (b.key, 0, -1)) for a, b in asked]
+        counters.admit(windows, RESERVE, 0)
     return {
-        "admit, 2 windows": best(lambda n: counters.admit(asked[n], 1)),
-        "admit, 1 window": best(lambda n: counters.admit(asked[n][:1], 1)),
-        "settle, 2 windows": best(lambda n: counters.settle(corrections[n], 2)),
-        "refuse, 1 window": best(lambda n: counters.admit(full[n], 1)),
+        "admit, 2 windows": best(lambda n: counters.admit(asked[n], RESERVE, 1)),
+        "admit, 1 window": best(lambda n: counters.admit(asked[n][:1], RESERVE, 1)),
+        "settle, 2 windows": best(lambda n: counters.settle(asked[n], (0, 0), (-1, -1, 0), 2)),
+        "refuse, 1 window": best(lambda n: counters.admit(full[n], RESERVE, 1)),
         "loop alone": best(lambda n: asked[n]),
     }
 

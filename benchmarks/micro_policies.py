@@ -41,7 +41,8 @@ def main() -> None:
     context = PolicyContext(proxy="llm-proxy", name="limit", counters=MemoryCounters(), clients=registry, clock=clock)
     enforcement = ClientIdEnforcement(EnforcementConfig(), context)
     one = LlmTokenRateLimit(limit_config(Limit(total_tokens=1 << 40)), context)
-    two = LlmTokenRateLimit(limit_config(Limit(total_tokens=1 << 40, prompt_tokens=1 << 40)), context)
+    day = Limit(prompt_tokens=1 << 40, time_period_in_milliseconds=86_400_000)
+    two = LlmTokenRateLimit(limit_config(Limit(total_tokens=1 << 40), day), context)
 
     call = made(clock, [(b"client_id", b"client"), (b"client_secret", SECRET.encode())])
     show("client-id-enforcement, headers", lambda: enforcement.request(call))
@@ -70,13 +71,13 @@ def main() -> None:
         show(f"llm-token-rate-limit, {name}, streamed", streamed)
     keys = [(b"key%d" % n) for n in range(2)]
     counters = context.counters
-    asked = [Window(key, 60_000_000, 1 << 40, 600) for key in keys]
-    start = counters.admit(asked, clock.wall_us()).states[0].start_us
+    asked = [Window(key, 60_000_000, (1 << 40, 1 << 40, 1 << 40)) for key in keys]
+    starts = counters.admit(asked, (600, 500, 100), clock.wall_us()).starts
 
     def counting() -> None:
         now_us = clock.wall_us()
-        counters.admit(asked, now_us)
-        counters.settle([(keys[0], start, -1), (keys[1], start, -1)], now_us)
+        counters.admit(asked, (600, 500, 100), now_us)
+        counters.settle(asked, starts, (-1, -1, -1), now_us)
 
     show("of which counters in memory, 2 windows", counting)
 
