@@ -4,7 +4,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tollway.cli.sockets import bind
-from tollway.core.errors import NotFound, TollwayError
+from tollway.core.errors import MethodNotAllowed, NotFound, TollwayError
+from tollway.gateway.answers import error_lines
 from tollway.gateway.connection import Connection
 from tollway.gateway.downstream import Downstream, DownstreamHandler
 from tollway.gateway.http1 import Http1Connection
@@ -65,7 +66,8 @@ class Admin:
     def serve(self, request: Request, downstream: Downstream) -> DownstreamHandler | None:
         """Answer."""
         if request.method not in (b"GET", b"HEAD"):
-            self.refuse(NotFound("only GET is served here"), request, downstream)
+            error = MethodNotAllowed("only GET is served here", headers=(("allow", "GET, HEAD"),))
+            self.refuse(error, request, downstream)
         elif request.path == b"/metrics":
             task = asyncio.get_running_loop().create_task(self._metrics(downstream))
             self._tasks.add(task)
@@ -84,7 +86,8 @@ class Admin:
     def refuse(self, error: TollwayError, request: Request | None, downstream: Downstream) -> None:
         """Answer what cannot be served."""
         del request
-        downstream.send(error.status, [b"content-type: text/plain; charset=utf-8\r\n"], error.message.encode())
+        lines = [b"content-type: text/plain; charset=utf-8\r\n", *error_lines(error)]
+        downstream.send(error.status, lines, error.message.encode())
 
     async def _metrics(self, downstream: Downstream) -> None:
         downstream.send(200, [_TEXT], await self._supervisor.metrics())

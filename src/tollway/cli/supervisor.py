@@ -122,6 +122,7 @@ class Supervisor:
             await self._admin.start(self.snapshot.telemetry)
         except (AddressTaken, StartRefused) as error:
             await self._stop_workers(0.0)
+            await self._close()
             raise StartRefused(str(error)) from error
         self._metering.start()
         self.ready.set()
@@ -130,6 +131,9 @@ class Supervisor:
             await self._watch()
         self._log.info("stopping", drain_seconds=self.snapshot.drain_seconds)
         await self._stop_workers(self.snapshot.drain_seconds)
+        await self._close()
+
+    async def _close(self) -> None:
         await self._admin.close()
         await asyncio.to_thread(self._metering.stop)
         for hold in self._holds.values():
@@ -230,12 +234,16 @@ class Supervisor:
                 await asyncio.wait_for(_first(self._stopping, self._reload_now), _POLL_SECONDS)
             if self._stopping.is_set():
                 return
-            if self._reload is not None and (self._reload_now.is_set() or self._changed()):
+            asked = self._reload_now.is_set()
+            if self._reload is not None and (asked or self._changed()):
                 self._reload_now.clear()
-                await self._apply(self._reload())
+                await self._apply(self._reload(), asked=asked)
 
-    async def _apply(self, snapshot: Snapshot | None) -> None:
-        """Serve another snapshot, whole or not at all."""
+    async def _apply(self, snapshot: Snapshot | None, *, asked: bool = False) -> None:
+        """Serve another snapshot, whole or not at all.
+
+        When asked for, an equal one is served anew: the certificate files it names may hold others now.
+        """
         if snapshot is None:
             self._log.error("the changed configuration was refused; the old one keeps serving")
             return
@@ -248,7 +256,7 @@ class Supervisor:
         except AddressTaken as error:
             self._log.error("the changed configuration was refused; the old one keeps serving", reason=str(error))
             return
-        if snapshot.version == self.snapshot.version:
+        if snapshot.version == self.snapshot.version and not asked:
             return
         reasons = await asyncio.gather(
             *(self._offer(slot, snapshot) for slot in self._slots if slot.channel is not None)

@@ -36,15 +36,16 @@ class PassedHeaders:
         """Start with nothing decided."""
         self._known: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}
 
-    def lines(self, headers: Mapping[bytes, bytes]) -> list[bytes]:
-        """Give the lines that pass."""
+    def add(self, lines: list[bytes], headers: Mapping[bytes, bytes]) -> None:
+        """Add the lines that pass."""
         names = tuple(headers)
         passing = self._known.get(names)
         if passing is None:
             passing = tuple(name for name in names if name in _PASS_EXACT or name.startswith(_PASS_PREFIXES))
             if len(self._known) < _MAX_CACHED:
                 self._known[names] = passing
-        return [b"%b: %b\r\n" % (name, headers[name]) for name in passing]
+        for name in passing:
+            lines.append(b"%b: %b\r\n" % (name, headers[name]))  # noqa: PERF401 - mostly none or two: a list of its own costs more
 
 
 class RoutingHeaders:
@@ -57,7 +58,7 @@ class RoutingHeaders:
         self._routing_type = _ROUTING_TYPES[strategy]
         self._cache: dict[tuple[str, str, bool, bool], bytes] = {}
 
-    def lines(self, provider: str, model: str, *, fallback: bool, success: bool) -> bytes:
+    def lines(self, provider: str, model: str, fallback: bool, success: bool) -> bytes:  # noqa: FBT001 - on every call's way
         """Give the block for a call that reached `provider` with `model`."""
         key = (provider, model, fallback, success)
         block = self._cache.get(key)

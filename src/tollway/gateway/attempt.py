@@ -60,13 +60,13 @@ class Attempt:
         "_bytes",
         "_connecting",
         "_connection",
-        "_extra",
         "_inflater",
         "_owner",
         "_parts",
         "_payload",
         "drained_until",
         "ended_at",
+        "extra_headers",
         "first_byte_at",
         "headers",
         "key_index",
@@ -115,7 +115,8 @@ class Attempt:
         """Until when an answer is read that has no caller any more; 0 while it has one."""
         self._connection: UpstreamConnection | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._extra: dict[str, str] | None = None
+        self.extra_headers: dict[str, str] | None = None
+        """What policies set, and headers of the caller that replace ours."""
         self._inflater: Inflater | None = None
         self._bytes = 0
         self._payload = b""
@@ -134,29 +135,24 @@ class Attempt:
 
     def set_header(self, name: str, value: str) -> None:
         """Send this header with this attempt, in place of any of that name."""
-        if self._extra is None:
-            self._extra = {}
-        self._extra[name] = value
-
-    @property
-    def extra_headers(self) -> Mapping[str, str]:
-        """What policies set."""
-        return self._extra or {}
+        if self.extra_headers is None:
+            self.extra_headers = {}
+        self.extra_headers[name] = value
 
     # --- the exchange's side
 
     def send(self, payload: bytes, now: float) -> None:
         """Send the request on an idle connection, or open one."""
         self.started_at = self.sent_at = now
-        self.target.begin(self)
-        pool = self.target.pool
-        connection = pool.take()
+        target = self.target
+        target.active.add(self)
+        connection = target.pool.take()
         if connection is not None:
             self._connection = connection
             connection.send(payload, self)
             return
         self._payload = payload
-        self._connecting = pool.connect(self, timeout=self.target.route.timeouts.connect_seconds)
+        self._connecting = target.pool.connect(self, timeout=target.route.timeouts.connect_seconds)
 
     def cancel(self, now: float) -> None:
         """Give up: nobody wants the answer any more."""
@@ -269,6 +265,9 @@ class Attempt:
 
     def _finish(self) -> None:
         if self.relay is None:
+            if self._inflater is not None and self.status == 200 and not self._inflater.finished:
+                self._owner.attempt_failed(self, UpstreamCut("the upstream's compressed answer is not whole"))
+                return
             parts = self._parts
             self._owner.answered(self, parts[0] if len(parts) == 1 else b"".join(parts))
             return
@@ -334,7 +333,7 @@ class Attempt:
             return False
         self.over = True
         self.ended_at = now
-        self.target.end(self)
+        self.target.active.discard(self)
         return True
 
     def _drop(self) -> None:

@@ -15,7 +15,7 @@ from tollway.core.ids import RequestedModel
 from tollway.core.usage import Usage
 from tollway.expressions import ExpressionError
 from tollway.gateway.clock import SystemClock, new_correlation_id
-from tollway.gateway.meter import estimate_tokens
+from tollway.gateway.meter import BYTES_PER_TOKEN
 from tollway.gateway.request import Request
 from tollway.interfaces.identity import ClientApplication
 from tollway.interfaces.policy import Authentication
@@ -176,7 +176,7 @@ class Call:
 
     def estimated_input_tokens(self) -> int:
         """A cheap guess of the input tokens."""
-        return estimate_tokens(len(self.request.body))
+        return len(self.request.body) // BYTES_PER_TOKEN or 1
 
     def requested_output_tokens(self) -> int | None:
         """The most output tokens the caller allowed, if it said so."""

@@ -26,7 +26,7 @@ _PHASES: Final = ("request", "upstream", "response", "event", "end")
 class Step:
     """One policy in one phase."""
 
-    __slots__ = ("applies", "call", "name", "policy", "shadow")
+    __slots__ = ("applies", "call", "name", "plain", "policy", "shadow")
 
     def __init__(self, use: PolicyUse, policy: AnyPolicy, phase: str, applies: Predicate | None) -> None:
         """Bind the phase's method."""
@@ -34,6 +34,8 @@ class Step:
         self.policy = policy
         self.shadow = use.shadow
         self.applies = applies
+        self.plain = applies is None and not use.shadow
+        """Whether it runs for every call, and counts."""
         self.call: Callable[..., Any] = getattr(policy, phase)
 
 
@@ -85,14 +87,17 @@ def _ignore(*_: object) -> None:
 def run(steps: Sequence[Step], exchange: "Call", *arguments: object) -> Refusal:
     """Run the steps of one phase; the first refusal ends it."""
     for step in steps:
-        if step.applies is not None and not step.applies(exchange):
+        if step.plain:
+            # Arguments one by one: a call with `*` builds them anew, and this is on every call's way.
+            refusal = step.call(exchange, arguments[0]) if arguments else step.call(exchange)
+        elif step.applies is not None and not step.applies(exchange):
             continue
-        if step.shadow:
-            refusal = step.call(ShadowView(exchange), *arguments)
-            if refusal is not None:
+        elif step.shadow:
+            if step.call(ShadowView(exchange), *arguments) is not None:
                 exchange.shadow_refused(step.name)
             continue
-        refusal = step.call(exchange, *arguments)
+        else:
+            refusal = step.call(exchange, *arguments)
         if refusal is not None:
             exchange.refused_by = step.name
             return cast("TollwayError", refusal)
@@ -137,11 +142,13 @@ def run_event(steps: Sequence[Step], exchange: "Call", event: ResponseEvent) -> 
 
 
 def run_end(steps: Sequence[Step], exchange: "Call", record: UsageRecord) -> None:
-    """Tell every policy how the call ended; when some of them fail, the first failure is raised after all have heard."""
+    """Tell every policy how the call ended; the first failure among them is raised once all have heard."""
     failure: Exception | None = None
     for step in steps:
         try:
-            if step.applies is None or step.applies(exchange):
+            if step.plain:
+                step.call(exchange, record)
+            elif step.applies is None or step.applies(exchange):
                 step.call(ShadowView(exchange) if step.shadow else exchange, record)
         except Exception as error:  # noqa: BLE001 - what the others hold for this call must be let go of all the same
             failure = failure or error

@@ -29,6 +29,11 @@ class Inflater:
         self._coder = zlib.decompressobj(wbits=_ANY_HEADER)
         self._produced = 0
 
+    @property
+    def finished(self) -> bool:
+        """Whether the data ended where it says it ends."""
+        return self._coder.eof
+
     def feed(self, data: bytes) -> bytes:
         """Decode more.
 

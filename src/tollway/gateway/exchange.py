@@ -56,8 +56,8 @@ class Exchange(Call):
     """One call on its way through the gateway."""
 
     __slots__ = (
-        "_attempt",
         "_asking",
+        "_attempt",
         "_downstream",
         "_drained_bytes",
         "_facts",
@@ -225,7 +225,7 @@ class Exchange(Call):
         record = refusal_record(self, status=200, error="", policy="")
         self._finish_call(msgspec.structs.replace(record, outcome="ok"))
         if not self._over:
-            self._downstream.send(200, [answers.JSON, *self._common_lines()], body)
+            self._downstream.send(200, self._lines(answers.JSON), body)
         self._close()
 
     def _respond(self, status: int, then: Callable[[TollwayError | None], None]) -> None:
@@ -382,8 +382,9 @@ class Exchange(Call):
             self._send_error(refusal, record)
             return
         self._finish_call(record)
-        lines = [answers.JSON, *self._common_lines(), *self._attempt_lines(attempt, record, success=True)]
         if not self._over:
+            lines = self._lines(answers.JSON)
+            self._add_attempt_lines(lines, attempt, record.overhead_us, success=True)
             self._downstream.send(200, lines, body)
         self._close()
 
@@ -502,7 +503,8 @@ class Exchange(Call):
         content_type = answers.EVENT_STREAM
         if translation is not None and translation.framing == "json-array":
             content_type = answers.JSON
-        lines = [content_type, *self._common_lines(), *self._attempt_lines(attempt, None, success=True)]
+        lines = self._lines(content_type)
+        self._add_attempt_lines(lines, attempt, self._overhead_us(), success=True)
         self._downstream.start(200, lines, data)
 
     def _settle_stream(self, attempt: Attempt, relay: Relay, error: TollwayError | None) -> None:
@@ -569,8 +571,9 @@ class Exchange(Call):
         try:
             await work
         except asyncio.CancelledError:  # the worker ends
-            if self._over:
-                self._end_unanswered()
+            self._asking = False
+            self._over = True
+            self._end_unanswered()
             raise
         except Exception as error:  # noqa: BLE001 - a defect in a policy that waits must end the call, not leave it waiting
             self.defect(error)
@@ -663,9 +666,10 @@ class Exchange(Call):
         self._finish_call(record)
         attempt = self._attempt if isinstance(error, UpstreamError) else None
         passed: Mapping[bytes, bytes] = attempt.headers if attempt is not None else {}
-        lines = [answers.JSON, *answers.error_lines(error, passed), *self._common_lines()]
+        lines = self._lines(answers.JSON)
+        lines.extend(answers.error_lines(error, passed))
         if attempt is not None:
-            lines.extend(self._attempt_lines(attempt, record, success=False))
+            self._add_attempt_lines(lines, attempt, record.overhead_us, success=False)
         body = self._translation.verbatim_error(error) if self._translation is not None else None
         if body is None:
             body = self.endpoint.render_error(error)
@@ -730,8 +734,9 @@ class Exchange(Call):
             return int((attempt.started_at - self.started_at - waited) * _MICRO)
         return int((now - self.started_at - waited) * _MICRO)
 
-    def _common_lines(self) -> list[bytes]:
-        lines = [b"%bx-correlation-id: %b\r\n" % (self._worker.date_line, self.correlation_bytes)]
+    def _lines(self, content_type: bytes) -> list[bytes]:
+        """Begin the header lines of an answer: those that every answer has."""
+        lines = [content_type, self._worker.date_line, b"x-correlation-id: %b\r\n" % self.correlation_bytes]
         if self.ready_lines:
             lines.extend(self.ready_lines.values())
         if self.set_lines:
@@ -744,17 +749,13 @@ class Exchange(Call):
             lines.append(answers.header_line("x-tollway-dropped-fields", ", ".join(self.losses)))
         return lines
 
-    def _attempt_lines(self, attempt: Attempt, record: UsageRecord | None, *, success: bool) -> list[bytes]:
-        overhead = record.overhead_us if record is not None else self._overhead_us()
+    def _add_attempt_lines(self, lines: list[bytes], attempt: Attempt, overhead_us: int, *, success: bool) -> None:
         plan = self._plan
-        lines = self._worker.passed_headers.lines(attempt.headers)
-        lines.append(
-            self.proxy.routing_headers.lines(
-                attempt.provider, attempt.target_model, fallback=plan is not None and plan.fell_back, success=success
-            )
-        )
-        lines.append(b"x-tollway-overhead-us: %d\r\n" % overhead)
-        return lines
+        fell_back = plan is not None and plan.fell_back
+        self._worker.passed_headers.add(lines, attempt.headers)
+        target = attempt.target
+        lines.append(self.proxy.routing_headers.lines(target.route.provider, attempt.target_model, fell_back, success))
+        lines.append(b"x-tollway-overhead-us: %d\r\n" % overhead_us)
 
 
 def _text(raw: msgspec.Raw, field: str) -> str:

@@ -369,7 +369,8 @@ class Http1Connection(asyncio.Protocol):
     def _next(self) -> None:
         """The current exchange is over: go on with the next request, or wait, or close."""
         if self._keep_alive and self._reading and not (self._queue or self.paused):
-            self._wait()  # the usual case: nothing but this request was sent
+            # The usual case: nothing but this request was sent, or a part of the next.
+            self._wait()
             if self._waits_continue:
                 self._proceed()
         elif not self._keep_alive:
@@ -402,9 +403,10 @@ class Http1Connection(asyncio.Protocol):
         """Wait for the next request, or for the rest of one that has begun."""
         self._busy = False
         self.since = self.owner.now
-        self._state = _IDLE if self._headers is None and self._request is None else _BODY
         if self._headers is not None:
             self._state = _HEAD
+        else:
+            self._state = _IDLE if self._request is None else _BODY
 
     def _answer_queued(self) -> None:
         if self._transport is None or not self._queue:

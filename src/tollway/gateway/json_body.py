@@ -1,6 +1,7 @@
 """Reading a JSON body as members kept raw: decoded once, and no deeper than anybody asks."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -11,7 +12,9 @@ _decode: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 # Whole strings are one token, so that brackets inside them do not count. One that never ends is one
 # too: looking for its end again from each quote inside it would take time by the square of the body.
 _STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[{}\[\]]', re.DOTALL)
-_encode: Final = msgspec.json.Encoder().encode
+
+write_members: Final[Callable[[dict[str, msgspec.Raw]], bytes]] = msgspec.json.Encoder().encode
+"""Write the members as a JSON object again, each as it came."""
 
 
 def read_members(body: bytes, max_depth: int) -> dict[str, msgspec.Raw]:
@@ -39,11 +42,6 @@ def read_members(body: bytes, max_depth: int) -> dict[str, msgspec.Raw]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"the body is not valid JSON: {error}") from None
     return members
-
-
-def write_members(members: dict[str, msgspec.Raw]) -> bytes:
-    """Write the members as a JSON object again, each as it came."""
-    return _encode(members)
 
 
 def _depth(body: bytes, limit: int) -> int:

@@ -22,7 +22,7 @@ _STOPPED: Final = frozenset({"cancelled", "cut", "timeout"})
 
 # Bytes of request JSON per token, all scripts and JSON overhead considered: low enough that the
 # guess is rarely below the truth (o200k on recorded chats: median 4.2 bytes of text a token).
-_BYTES_PER_TOKEN: Final = 4
+BYTES_PER_TOKEN: Final = 4
 
 
 def attempt_record(
@@ -195,8 +195,3 @@ def estimate(exchange: "Exchange", attempt: "Attempt") -> Usage:
         output_text=exchange.streamed_events,
         source="estimated",
     )
-
-
-def estimate_tokens(body_bytes: int) -> int:
-    """Guess the input tokens of a request body, never below 1."""
-    return body_bytes // _BYTES_PER_TOKEN or 1

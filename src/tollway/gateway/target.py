@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from tollway.core.errors import BadRequest
 from tollway.expressions import Expression, compile_expression
 from tollway.gateway.answer_headers import header_line
+from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect
 from tollway.interfaces.provider import Provider
 from tollway.interfaces.signer import OutboundRequest
 from tollway.interfaces.usage_record import UsageRecord
@@ -116,14 +117,6 @@ class Target:
             head = _without(head, extra)
         return b"".join((head, key_lines, forwarded, b"content-length: %d\r\n\r\n" % len(body), body))
 
-    def begin(self, attempt: "Attempt") -> None:
-        """An attempt starts."""
-        self.active.add(attempt)
-
-    def end(self, attempt: "Attempt") -> None:
-        """An attempt is over."""
-        self.active.discard(attempt)
-
     def _head_of(
         self, attempt: "Attempt", dialect: ConversationDialect | EmbeddingsDialect, paths: Mapping[str, str]
     ) -> bytes:
@@ -133,8 +126,10 @@ class Target:
         key = (dialect.name, model, attempt.stream)
         head = self._heads.get(key)
         if head is None:
-            actions = getattr(dialect, "actions", ("", ""))  # only conversations have them
-            head = self._head(model, path, actions, getattr(dialect, "stream_query", ""), stream=attempt.stream)
+            # Only conversations have actions and stream.
+            actions: tuple[str, str] = getattr(dialect, "actions", ("", ""))
+            stream_query: str = getattr(dialect, "stream_query", "")
+            head = self._head(model, path, actions, stream_query, stream=attempt.stream)
             if len(self._heads) >= _MAX_HEADS:
                 self._heads.clear()  # model names may come from callers, so they must not pile up
             self._heads[key] = head
@@ -145,7 +140,9 @@ class Target:
         parts = [urlencode(query)] if query else []
         if stream and stream_query:
             parts.append(stream_query)
-        target = self._path_prefix + path.replace("{model}", _model_in_path(model)).replace("{action}", actions[stream])
+        if "{model}" in path:
+            path = path.replace("{model}", _model_in_path(model))
+        target = self._path_prefix + path.replace("{action}", actions[stream])
         if parts:
             target += "?" + "&".join(parts)
         return b"POST %b HTTP/1.1\r\n%b" % (target.encode("ascii"), self._static_lines)

@@ -269,9 +269,19 @@ def _read_error(
             "the provider did not accept the gateway's credential for this route; tell the gateway's operator"
         )
         error.should_retry = False
-    elif same and body[:1] == b"{":
+    elif same and _is_object(body):
         keeper.keep_error_body(error, body)
     return error
+
+
+def _is_object(body: bytes) -> bool:
+    if body[:1] != b"{":
+        return False
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 def forwarded_lines(call: "Call", attempt: "Attempt") -> bytes:

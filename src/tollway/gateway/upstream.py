@@ -122,8 +122,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
-    @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether it can carry another request."""
         return self._transport is not None and not self._closing and not self._transport.is_closing()
 
@@ -232,12 +231,9 @@ class UpstreamConnection(asyncio.Protocol):
     # --- inside
 
     def _deliver(self) -> None:
-        parts = self._parts
-        if not parts:
-            return
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        data = b"".join(self._parts)  # one piece is not copied
         self._parts = []
-        if self.handler is not None:
+        if data and self.handler is not None:
             self.handler.body(data)
 
     def _finish(self) -> None:
@@ -322,7 +318,7 @@ class Pool:
         idle = self._idle
         while idle:
             connection = idle.pop()
-            if connection.alive:
+            if connection.is_alive():
                 connection.reused = True
                 return connection
         return None
@@ -376,7 +372,7 @@ class Pool:
         except OSError as error:
             handler.failed(UpstreamUnreachable(f"no connection to the upstream: {_reason(error)}"))
         else:
-            if connection.alive:
+            if connection.is_alive():
                 self._open.add(connection)
             handler.connected(connection)
 

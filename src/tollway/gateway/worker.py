@@ -98,7 +98,9 @@ class Worker:
         self.merged_metrics = merged_metrics
         self.passed_headers = PassedHeaders()
         self.now = loop.time()
+        self._server_line = b""
         self.date_line = _date_line()
+        """The lines of every answer: the date, and who serves, where that shall be told."""
         self.draining = False
         self.no_connections = asyncio.Event()
         """Set when the last connection is gone while draining."""
@@ -138,6 +140,8 @@ class Worker:
             compiled.append((listener, Paths(served, self.plugins.dialects), tls))
         # Everything that can fail has been done; from here on the new snapshot is the one.
         self.snapshot = snapshot
+        self._server_line = b"server: tollway\r\n" if snapshot.server_header else b""
+        self.date_line = self._server_line + _date_line()
         wanted = {listener.name for listener in snapshot.listeners}
         for name, state in tuple(self._listeners.items()):
             if name not in wanted or not any(state.same_address(one) for one in snapshot.listeners):
@@ -321,7 +325,7 @@ class Worker:
         self._sweeper = self.loop.call_later(_SWEEP_SECONDS, self._sweep)
         self._dates += 1
         if self._dates % 4 == 0:
-            self.date_line = _date_line()
+            self.date_line = self._server_line + _date_line()
         if self._unsaved:
             self._save_unsaved()
         precise = self.clock.monotonic()

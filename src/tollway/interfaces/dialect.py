@@ -41,7 +41,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it streams: as the body's `stream` says, always, or never."""
 
 
-class AnswerFacts(msgspec.Struct, frozen=True, omit_defaults=True):
+class AnswerFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the meter wants from an answer that is passed through unread."""
 
     usage: Usage | None = None

@@ -148,7 +148,7 @@ _LINES: Final = (
 """The headers of an answer; to fill in: tokens left, milliseconds to the reset, and both again."""
 
 
-class _Held(msgspec.Struct, eq=False):
+class _Held(msgspec.Struct, eq=False, gc=False):
     """What one call holds until its usage is known."""
 
     periods: Sequence[_Period]

@@ -10,7 +10,7 @@ from tollway.config import resources as written
 from tollway.config.decode import decode_struct
 from tollway.config.problems import Path, Problems, did_you_mean, shown
 from tollway.expressions import ExpressionError
-from tollway.interfaces.counters import Admission, Window
+from tollway.interfaces.counters import Admission, Amounts, Window
 from tollway.interfaces.identity import ClientApplication
 from tollway.interfaces.policy import PolicyContext
 from tollway.interfaces.secrets import Secret
@@ -134,11 +134,13 @@ def _context(proxy: str, name: str) -> PolicyContext:
 class _NoCounters:
     """Stands where counters will be; settings are checked without counting anything."""
 
-    def admit(self, windows: Sequence[Window], now_us: int) -> Admission:
-        _never(windows, now_us)
+    def admit(self, windows: Sequence[Window], reserve: Amounts, now_us: int) -> Admission:
+        _never(windows, reserve, now_us)
 
-    def settle(self, corrections: Sequence[tuple[bytes, int, int]], now_us: int) -> tuple[int, ...]:
-        _never(corrections, now_us)
+    def settle(
+        self, windows: Sequence[Window], starts: Sequence[int], correction: Amounts, now_us: int
+    ) -> tuple[Amounts, ...]:
+        _never(windows, starts, correction, now_us)
 
 
 class _NoClients:

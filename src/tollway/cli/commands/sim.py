@@ -1,6 +1,7 @@
 """`tollway sim`: a local upstream that speaks every provider's own wire format, without a key or a bill."""
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +25,12 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until interrupted."""
+    """Serve until interrupted; 1 when the address cannot be had."""
     from tollway.testing.sim.app import main  # noqa: PLC0415 - heavy, and not needed for --help
 
-    return main(["--host", arguments.host, "--port", str(arguments.port), "--pace-ms", str(arguments.pace_ms)])
+    try:
+        return main(["--host", arguments.host, "--port", str(arguments.port), "--pace-ms", str(arguments.pace_ms)])
+    except OSError as error:
+        address = f"{arguments.host}:{arguments.port}"
+        print(f"tollway sim: {address} cannot be listened on: {error.strerror}", file=sys.stderr)
+        return 1

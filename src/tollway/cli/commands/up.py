@@ -52,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         os.close(pipe)
         simulator.wait()
+        if simulator.stdout is not None:
+            simulator.stdout.close()
     return 0
 
 

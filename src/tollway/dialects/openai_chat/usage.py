@@ -13,20 +13,20 @@ from tollway.core.usage import NO_USAGE, Usage, usage_from_totals
 from tollway.dialects.caller_fields import as_count, as_object
 
 
-class _InputDetails(msgspec.Struct):
+class _InputDetails(msgspec.Struct, gc=False):
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     audio_tokens: int = 0
     image_tokens: int = 0
 
 
-class _OutputDetails(msgspec.Struct):
+class _OutputDetails(msgspec.Struct, gc=False):
     reasoning_tokens: int = 0
     audio_tokens: int = 0
     image_tokens: int = 0
 
 
-class PlainUsage(msgspec.Struct):
+class PlainUsage(msgspec.Struct, gc=False):
     """A `usage` object as OpenAI itself writes it, for answers that pass through and must cost little.
 
     One that is not so (a null count, a count at the top) does not decode, and is read by `parse_usage`.
@@ -42,19 +42,22 @@ class PlainUsage(msgspec.Struct):
 
     def counted(self) -> Usage:
         """Count it."""
-        inputs, outputs = self.prompt_tokens_details, self.completion_tokens_details
-        cached = (inputs.cached_tokens if inputs else 0) or self.prompt_cache_hit_tokens
-        reasoning = outputs.reasoning_tokens if outputs else 0
-        fresh, text = self.prompt_tokens - cached, self.completion_tokens - reasoning
-        if (
-            min(fresh, text, cached, reasoning) < 0
-            or self.total_tokens != self.prompt_tokens + self.completion_tokens
-            or self.reasoning_tokens
-            or (inputs and (inputs.cache_write_tokens or inputs.audio_tokens or inputs.image_tokens))
-            or (outputs and (outputs.audio_tokens or outputs.image_tokens))
-        ):
-            return parse_usage(msgspec.to_builtins(self)) or NO_USAGE
-        return Usage(input_fresh=fresh, cache_read=cached, output_text=text, reasoning=reasoning)
+        prompt, completion = self.prompt_tokens, self.completion_tokens
+        cached, reasoning = self.prompt_cache_hit_tokens, 0
+        plain = self.total_tokens == prompt + completion and not self.reasoning_tokens
+        inputs = self.prompt_tokens_details
+        if inputs is not None:
+            cached = inputs.cached_tokens or cached
+            plain = plain and not (inputs.cache_write_tokens or inputs.audio_tokens or inputs.image_tokens)
+        outputs = self.completion_tokens_details
+        if outputs is not None:
+            reasoning = outputs.reasoning_tokens
+            plain = plain and not (outputs.audio_tokens or outputs.image_tokens)
+        if plain and 0 <= cached <= prompt and 0 <= reasoning <= completion:
+            return Usage(
+                input_fresh=prompt - cached, cache_read=cached, output_text=completion - reasoning, reasoning=reasoning
+            )
+        return parse_usage(msgspec.to_builtins(self)) or NO_USAGE
 
 
 def parse_usage(value: JsonObject) -> Usage | None:

@@ -23,11 +23,11 @@ from tollway.dialects.passthrough import BOUNDARIES, CutEvents, data_in, events_
 from tollway.interfaces.dialect import AnswerFacts
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
     finish_reason: str | None = None
 
 
-class _Members(msgspec.Struct):
+class _Members(msgspec.Struct, gc=False):
     """The few members the meter wants; the decoder skips the rest without building it."""
 
     id: str | None = None
@@ -38,7 +38,7 @@ class _Members(msgspec.Struct):
     x_groq: JsonObject | None = None
 
 
-class _Plain(_Members):
+class _Plain(_Members, gc=False):
     usage: PlainUsage | None = None
 
     def counted(self) -> Usage | None:
@@ -47,7 +47,7 @@ class _Plain(_Members):
         return None if self.x_groq is None else parse_usage(as_object(self.x_groq.get("usage")))
 
 
-class _Loose(_Members):
+class _Loose(_Members, gc=False):
     usage: JsonObject | None = None
 
     def counted(self) -> Usage | None:
@@ -63,7 +63,14 @@ _LOOSE: Final = msgspec.json.Decoder(_Loose)
 def facts(body: bytes) -> AnswerFacts:
     """Read what the meter wants from a whole answer. Never raises."""
     answer = _decode(body)
-    return AnswerFacts() if answer is None else _facts((answer,))
+    if answer is None:
+        return AnswerFacts()
+    finish = ""
+    for choice in answer.choices or ():
+        finish = choice.finish_reason or ""
+        if finish:
+            break
+    return AnswerFacts(answer.counted(), answer.model or "", answer.id or "", finish, answer.service_tier or "")
 
 
 def _decode(data: bytes) -> _Answer | None:
