@@ -9,7 +9,7 @@ from tests.support.running import Gateway, key_file, routes_to
 from tollway.testing.sim.app import RunningSim
 
 CLIENT_ID = "finance-forecasting"
-CLIENT_SECRET = "e2e-client-secret-5521"  # noqa: S105 - made up
+CLIENT_SECRET = "e2e-client-secret-5521"
 
 
 @pytest.fixture(scope="session")

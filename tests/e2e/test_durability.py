@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import resource
 import signal
 import sqlite3
@@ -178,3 +179,16 @@ def test_no_call_is_taken_while_records_cannot_be_kept(upstream: ScriptedUpstrea
         assert len(upstream.requests) == calls
         resource.prlimit(worker, resource.RLIMIT_FSIZE, (soft, hard))
         until(lambda: httpx.post(url, content=WHOLE).status_code == 200, "calls being taken again")
+
+
+def test_metrics_and_ledger_count_the_calls_of_all_workers(upstream: ScriptedUpstream, tmp_path: Path) -> None:
+    wanted = resources(tmp_path, upstream, workers=2, admin=f"127.0.0.1:{(port := free_port())}")
+    gateway = Gateway(tmp_path, wanted)
+    with gateway, Load(lambda: gateway.url, PATH, WHOLE, keep_alive=False) as load:
+        until(lambda: len(load.complete) > 100, "some calls")
+        load.stop()
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        assert httpx.get(f"http://127.0.0.1:{port}/probes/readiness").status_code == 200
+    counted = re.findall(r"^tollway_requests_total\{.*\} (\S+)$", text, re.MULTILINE)
+    assert sum(int(float(one)) for one in counted) == len(load.complete) == len(gateway.ledger())
+    assert re.search(r"^tollway_workers 2$", text, re.MULTILINE)

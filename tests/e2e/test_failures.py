@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -584,8 +585,7 @@ def test_a_slow_reader_slows_the_upstream_and_gets_everything(stage: Stage) -> N
         time.sleep(1.0)
         assert not stage.first.requests[0].answered.is_set()  # 18 MB do not wait in the gateway
         (worker,) = stage.gateway.workers()
-        with open(f"/proc/{worker}/statm") as statm:
-            resident = int(statm.read().split()[1]) * 4096
+        resident = int(Path(f"/proc/{worker}/statm").read_text().split()[1]) * 4096
         assert resident < 200 * 1024 * 1024
         received = b""
         while b"data: [DONE]" not in received[-200:]:
@@ -599,10 +599,15 @@ def test_a_slow_reader_slows_the_upstream_and_gets_everything(stage: Stage) -> N
 # --- every SDK sees a broken stream as an error
 
 ANTHROPIC_EVENTS = [
-    'event: message_start\ndata: {"type":"message_start","message":{"id":"m","type":"message","role":"assistant",'
-    '"content":[],"model":"c","stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":3,"output_tokens":1}}}\n\n',
-    'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n',
-    'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"one"}}\n\n',
+    (
+        "event: message_start\n"
+        'data: {"type":"message_start","message":{"id":"m","type":"message","role":"assistant","content":[],'
+        '"model":"c","stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":3,"output_tokens":1}}}\n\n'
+        "event: content_block_start\n"
+        'data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n'
+        "event: content_block_delta\n"
+        'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"one"}}\n\n'
+    )
 ]
 GEMINI_EVENTS = [
     'data: {"candidates":[{"content":{"role":"model","parts":[{"text":"one"}]},"index":0}],"modelVersion":"g"}\n\n'

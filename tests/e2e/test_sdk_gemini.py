@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from google import genai
 from google.genai import errors, types
@@ -185,3 +186,16 @@ def test_a_stream_that_breaks_is_an_error_and_never_a_clean_end(
     stream: Any = client.models.generate_content_stream(model=f"models/{provider}/sim-{trouble}", contents=FRANCE)
     with pytest.raises(errors.APIError):
         list(stream)
+
+
+@pytest.mark.parametrize("provider", BIG_THREE)
+def test_a_stream_without_server_sent_events_is_one_json_array(gateway: Gateway, provider: str) -> None:
+    url = f"{gateway.url}/open/v1beta/models/{MODELS[provider]}:streamGenerateContent"
+    answer = httpx.post(url, json={"contents": [{"role": "user", "parts": [{"text": FRANCE}]}]}, timeout=20)
+    assert answer.headers["content-type"].startswith("application/json")
+    chunks = [types.GenerateContentResponse.model_validate(one) for one in answer.json()]
+    assert chunks
+    assert "Paris" in "".join(chunk.text or "" for chunk in chunks)
+    last = chunks[-1].usage_metadata
+    assert last is not None
+    assert last.total_token_count == gateway.record(answer.headers["x-correlation-id"]).usage.total_tokens

@@ -29,7 +29,7 @@ def project(pytestconfig: pytest.Config) -> Path:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(_FOLDER / name, fresh)
         command = ["npm", "ci", "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, timeout=90, check=False)  # noqa: S603
+        done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, timeout=90, check=False)
         if done.returncode != 0:
             shutil.rmtree(fresh)
             pytest.skip(f"npm could not install the SDK: {done.stderr[-300:]}")
@@ -43,7 +43,7 @@ def results(project: Path, gateway: Gateway) -> dict[str, Any]:
     script = project / "calls.mjs"
     shutil.copy(_FOLDER / "calls.mjs", script)
     command = ["node", str(script), gateway.url, f"{CLIENT_ID}:{CLIENT_SECRET}"]
-    done = subprocess.run(command, capture_output=True, timeout=60, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return msgspec.json.decode(done.stdout)
 

@@ -1,6 +1,7 @@
 """TLS on both sides: what callers may show and speak, HTTP/2, and whom the gateway believes upstream."""
 
 import asyncio
+import signal
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from tests.support.running import Gateway, key_file, until
 
 from tollway.testing import script
 from tollway.testing.upstream import ScriptedUpstream
+
+ENDLESS = STREAMED.replace(b"streamed", b"endless")
 
 
 class Site:
@@ -71,6 +74,7 @@ def gateway(site: Site) -> Iterator[Gateway]:
         for upstream in (plain, secure, strict):
             upstream.on(OK, model="whole")
             upstream.on(script.sse(EVENTS, pause=0.02), model="streamed")
+            upstream.on(script.sse([EVENTS[0], script.Hang()]), model="endless")
         shown = site._files("shown", site.callers.issue_cert("gateway.example"))
         believing = {"ca_file": site.authority_file}
 
@@ -154,16 +158,12 @@ async def test_many_calls_share_one_http2_connection(site: Site, gateway: Gatewa
         assert gateway.record(answer.headers["x-correlation-id"]).usage.total_tokens == 5
 
 
-async def test_a_caller_that_leaves_one_http2_stream_keeps_the_others(site: Site, gateway: Gateway) -> None:
-    limits = httpx.Limits(max_connections=1)
+async def test_a_caller_that_leaves_its_http2_connection_stops_the_upstream_call(site: Site, gateway: Gateway) -> None:
     headers = {"x-correlation-id": "left-over-http2"}
-    async with httpx.AsyncClient(verify=site.trusting(), http2=True, limits=limits) as client:
+    async with httpx.AsyncClient(verify=site.trusting(), http2=True) as client:
         url = f"{_url(gateway, BOTH)}{PATH}"
-        other = asyncio.ensure_future(client.post(url, content=STREAMED))
-        async with client.stream("POST", url, content=STREAMED, headers=headers) as answer:
+        async with client.stream("POST", url, content=ENDLESS, headers=headers) as answer:
             await anext(answer.aiter_raw())
-        assert (await other).text.endswith("data: [DONE]\n\n")
-        assert (await client.post(url, content=WHOLE)).status_code == 200
     assert gateway.record("left-over-http2").outcome == "cancelled"
 
 
@@ -210,3 +210,30 @@ def test_a_tls_upstream_that_is_not_believed_or_does_not_believe_us_is_a_bad_gat
 def test_probes_answer_over_tls(site: Site, gateway: Gateway) -> None:
     with httpx.Client(verify=site.trusting(), http2=True) as client:
         assert client.get(f"{_url(gateway, BOTH)}/probes/readiness").status_code == 200
+
+
+def test_renewed_certificates_are_taken_over_without_closing_a_connection(tmp_path: Path) -> None:
+    old = Site(tmp_path)
+    with ScriptedUpstream() as upstream:
+        upstream.on(OK)
+        route = {"name": "r", "provider": "openai", "credential": "key", "url": upstream.url}
+        resources = {
+            "listeners": [{"name": "default", "address": "127.0.0.1:0", "tls": old.server}],
+            "credentials": [{"name": "key", "values": key_file(tmp_path)}],
+            "llm_proxies": [{"name": "p", "base_path": "/p", "routes": [route]}],
+        }
+        with Gateway(tmp_path / "gateway", resources) as gateway, httpx.Client(verify=old.trusting()) as kept:
+            url = f"{_url(gateway, 0)}{PATH}"
+            assert kept.post(url, content=WHOLE).status_code == 200
+            new = Site(tmp_path)  # an authority of its own, and the same file names
+            gateway.signal(signal.SIGHUP)
+            until(lambda: _believed(new, url), "the renewed certificate")
+            assert not _believed(old, url)
+            assert kept.post(url, content=WHOLE).status_code == 200  # on the connection from before
+
+
+def _believed(site: Site, url: str) -> bool:
+    try:
+        return httpx.post(url, content=WHOLE, verify=site.trusting()).status_code == 200
+    except httpx.ConnectError:
+        return False

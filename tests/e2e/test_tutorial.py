@@ -33,7 +33,7 @@ class Up(Program):
         """Read what a shell that sources `quickstart.env` would have."""
         file = self.data / "quickstart.env"
         script = f'set -eu; . "{file}"; printf "%s\\n" "$GATEWAY_URL" "$CLIENT_ID" "$CLIENT_SECRET"'
-        told = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+        told = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
         return dict(zip(("GATEWAY_URL", "CLIENT_ID", "CLIENT_SECRET"), told.stdout.splitlines(), strict=True))
 
 
@@ -83,7 +83,7 @@ def test_the_pasted_curl_works(up: Up) -> None:
     pasted = up.stdout[up.stdout.index("curl ") : up.stdout.index("The configuration it runs")]
     done = subprocess.run(
         ["/bin/sh", "-c", f"{pasted.strip()} -sS --fail"], capture_output=True, text=True, check=False
-    )  # noqa: S603 - ours
+    )
     assert done.returncode == 0, done.stderr
     assert "Paris" in done.stdout
 
@@ -130,7 +130,7 @@ def test_the_openai_sdk_works_as_the_tutorial_writes_it(up: Up, model: str) -> N
         )
         assert response.usage is not None
         assert response.usage.total_tokens > 0
-        told = [item for item in response.output if item.type == "message"][0].content[0]
+        told = next(item for item in response.output if item.type == "message").content[0]
         assert told.type == "output_text"
         assert "Paris" in told.text
 
@@ -164,7 +164,7 @@ def test_usage_is_shown_by_application_and_model(up: Up) -> None:
     command = [sys.executable, "-m", "tollway.cli.main", "usage", "--data", str(up.data)]
 
     def shown() -> str:
-        told = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - ours
+        told = subprocess.run(command, capture_output=True, text=True, check=True)
         return told.stdout if "Finance Forecasting Agent" in told.stdout else ""
 
     text = until(shown, "the usage in the ledger")

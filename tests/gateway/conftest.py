@@ -1,4 +1,7 @@
-"""Tests that say `EVERY_LOOP = True` run on asyncio's own event loop and on the one production uses."""
+"""Which event loop tests run on: asyncio's own, or as their module says.
+
+`EVERY_LOOP = True`: on asyncio's own and on the one production uses. `PRODUCTION_LOOP = True`: on that one alone.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -11,8 +14,11 @@ from .calling import Pools
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     own: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
-    if isinstance(item, pytest.Function) and getattr(item.module, "EVERY_LOOP", False):
+    module = item.module if isinstance(item, pytest.Function) else None
+    if getattr(module, "EVERY_LOOP", False):
         return {"asyncio": own, "uvloop": uvloop.new_event_loop}
+    if getattr(module, "PRODUCTION_LOOP", False):
+        return {"uvloop": uvloop.new_event_loop}
     return {"asyncio": own}
 
 

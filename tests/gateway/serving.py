@@ -139,14 +139,14 @@ class Call:
         self._reader = reader
         self._writer = writer
         self._heads_only = heads_only
-        self.received = b""
+        self.received = bytearray()
         self.broken = False
 
     async def until(self, marker: str) -> None:
         """Read until `marker` is among what came."""
         while marker.encode() not in self.received:
             piece = await self._reader.read(65_536)
-            assert piece, self.received
+            assert piece, bytes(self.received)
             self.received += piece
 
     async def rest(self) -> Answer:
@@ -159,7 +159,7 @@ class Call:
         self._writer.close()
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             await self._writer.wait_closed()
-        found = read_answers(self.received, heads_only=self._heads_only)
+        found = read_answers(bytes(self.received), heads_only=self._heads_only)
         return found[-1] if found else Answer(0, {}, b"", whole=False)
 
     async def leave(self) -> None:
@@ -214,13 +214,17 @@ class Served:
             version="", data_dir="", listeners=(self.listener,), proxies=proxies, clients=tuple(clients), **settings
         )
         snapshot = msgspec.structs.replace(snapshot, version=content_version(snapshot))
-        sockets: dict[str, list[socket.socket]] = {}
-        if not self.worker.serves(self.listener):
-            listening = socket.socket()
-            listening.bind(("127.0.0.1", 0))
-            self.port = listening.getsockname()[1]
-            sockets[self.listener.name] = [listening]
-        await self.worker.serve_snapshot(snapshot, sockets)
+        if self.worker.serves(self.listener):
+            await self.worker.serve_snapshot(snapshot, {})
+            return
+        listening = socket.socket()
+        listening.bind(("127.0.0.1", 0))
+        try:
+            await self.worker.serve_snapshot(snapshot, {self.listener.name: [listening]})
+        except BaseException:
+            listening.close()
+            raise
+        self.port = listening.getsockname()[1]
 
     async def send(
         self,

@@ -70,8 +70,10 @@ def test_of_a_providers_headers_only_those_callers_need_pass():
         b"openai-organization": b"our-own",
         b"strict-transport-security": b"x",
     }
-    lines = PassedHeaders().lines(headers)
+    lines = [b"date: now\r\n"]
+    PassedHeaders().add(lines, headers)
     assert lines == [
+        b"date: now\r\n",
         b"x-request-id: 1\r\n",
         b"x-ratelimit-remaining-tokens: 2\r\n",
         b"anthropic-ratelimit-requests-limit: 3\r\n",
@@ -82,6 +84,8 @@ def test_of_a_providers_headers_only_those_callers_need_pass():
 def test_what_is_remembered_of_header_names_is_bounded():
     passed = PassedHeaders()
     for number in range(10_000):
-        passed.lines({b"x-invented-%d" % number: b"y"})
-    assert passed.lines({b"x-request-id": b"1"}) == [b"x-request-id: 1\r\n"]
+        passed.add([], {b"x-invented-%d" % number: b"y"})
+    lines: list[bytes] = []
+    passed.add(lines, {b"x-request-id": b"1"})
+    assert lines == [b"x-request-id: 1\r\n"]
     assert len(passed._known) <= 4096

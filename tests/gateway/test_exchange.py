@@ -40,12 +40,12 @@ from .serving import (
     soon,
 )
 
-EVERY_LOOP = True
+PRODUCTION_LOOP = True
 
 STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
 USAGE = Usage(input_fresh=30, output_text=20)
 NO = PolicyRefusal("not today", status=451, code="not_today")
-SECRET = "the-value-7261"  # noqa: S105 - what a log must not show
+SECRET = "the-value-7261"
 
 Phase = Callable[..., Any]
 
@@ -640,14 +640,14 @@ async def test_the_overhead_is_told_and_leaves_out_what_the_upstream_and_pauses_
     async with ScriptedUpstream() as up:
         up.on(*slow)
         async with serving(proxy(route(up), retries=Retries(backoff_seconds=0.2))) as served:
+            began = served.loop.time()
             answer = await served.ask(body=asked(streamed))
+            elapsed_us = (served.loop.time() - began) * 1_000_000
             assert answer.status == 200
-            told = int(answer.headers["x-tollway-overhead-us"])
             first, second = served.records
-            assert 0 <= told < 200_000
-            assert 0 <= first.overhead_us < 200_000
-            assert 0 <= second.overhead_us < 200_000
-            assert min(first.upstream_us, second.upstream_us) >= 200_000
+            not_ours_us = first.upstream_us + second.upstream_us + 90_000  # the pause before the repeat
+            assert 0 <= first.overhead_us <= second.overhead_us <= elapsed_us - not_ours_us
+            assert 0 <= int(answer.headers["x-tollway-overhead-us"]) <= elapsed_us - not_ours_us
 
 
 async def test_an_error_of_the_upstream_tells_the_overhead_too() -> None:
@@ -762,7 +762,10 @@ async def test_strangers_who_are_refused_are_counted_but_fill_no_ledger() -> Non
             exchange.identify(known)
         return NO
 
-    async with ScriptedUpstream() as up, serving(proxy(route(up), policies=(policy(name="no", request=knock),))) as served:
+    async with (
+        ScriptedUpstream() as up,
+        serving(proxy(route(up), policies=(policy(name="no", request=knock),))) as served,
+    ):
         assert (await served.ask()).status == 451
         assert served.records == []
         assert (await served.ask(headers={"x-known": "1"})).status == 451
@@ -804,7 +807,10 @@ async def test_nothing_is_tried_again_once_the_caller_has_a_byte() -> None:
 
 
 async def test_a_stream_that_breaks_before_its_first_event_is_tried_again() -> None:
-    async with ScriptedUpstream() as up, serving(proxy(route(up), fallback=Fallback(route="main", model="n"))) as served:
+    async with (
+        ScriptedUpstream() as up,
+        serving(proxy(route(up), fallback=Fallback(route="main", model="n"))) as served,
+    ):
         up.on(script.sse([Cut()]), STREAM)
         answer = await in_time(served.stream())
         assert answer.status in {200, 502}

@@ -186,3 +186,9 @@ def test_names_from_callers_do_not_pile_up(requested: str):
     for n in range(3):
         router.choose(f"{requested}{n}")
     assert len(router._remembered) <= 4096
+
+
+def test_a_name_of_any_length_is_routed_but_a_long_one_is_not_remembered():
+    router = ModelRouter([route("only", "openai")], KNOWN)
+    assert router.choose("x" * 100_000).target_model == "x" * 100_000
+    assert not router._remembered

@@ -41,7 +41,7 @@ class Strict(Policy[Settings]):
         if config.why == "expression":
             raise ExpressionError("no such name", column=3)
         if config.why == "counts":
-            context.counters.admit([], 0)
+            context.counters.admit([], (0, 0, 0), 0)
         if config.why == "asks":
             context.clients.find("a")
 

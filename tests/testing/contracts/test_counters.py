@@ -56,7 +56,7 @@ class CutsKeys(MemoryCounters):
 @pytest.mark.parametrize(
     ("store", "caught_by"),
     [
-        (AdmitsAll, "test_every_interleaving_counts_exactly"),
+        (AdmitsAll, "test_a_limit_of_zero_admits_nobody"),
         (ReservesInEach, "test_every_interleaving_counts_exactly"),
         (SettlesLate, "test_settling_a_window_that_ended_changes_nothing"),
         (NeverForgets, "test_ended_windows_are_swept_away"),

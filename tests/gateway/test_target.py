@@ -1,0 +1,213 @@
+"""What a route makes of a call: the bytes the provider gets."""
+
+import gc
+import re
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+import pytest
+
+from tollway.gateway.target import Target
+from tollway.interfaces.policy import Attempt, PolicyExchange
+from tollway.interfaces.secrets import Secret
+from tollway.testing import script
+from tollway.testing.upstream import ScriptedUpstream
+
+from .serving import CHAT, KEY, MESSAGES, MESSAGES_PATH, OK, policy, proxy, route, serving
+
+PRODUCTION_LOOP = True
+
+AZURE: dict[str, Any] = {"provider": "azureopenai", "target_model": None}
+MODEL_PATH = re.compile(r"/openai/deployments/([A-Za-z0-9._~:@%-]+)/chat/completions")
+
+
+def azure(up: ScriptedUpstream, **settings: Any) -> Any:
+    return proxy(route(up.url, **AZURE, **settings), strategy="weighted")
+
+
+HOSTILE = {
+    "parent": "../../../admin",
+    "parent alone": "..",
+    "dot": ".",
+    "encoded dots": "%2e%2e",
+    "encoded slash": "a%2fb",
+    "slash": "a/b",
+    "query": "m?api-version=1&x=y",
+    "fragment": "m#frag",
+    "space": "my model",
+    "line break": "m\r\nx-evil: 1",
+    "another request": "m HTTP/1.1\r\nhost: evil\r\n\r\nGET / HTTP/1.1",
+    "nul": "m\0",
+    "unicode": "modèle-模型-😀",
+    "semicolon": "m;a=b",
+    "backslash": "a\\b",
+    "percent": "100%",
+    "plus": "a+b",
+    "colon and at": "arn:aws@1",
+}
+
+
+@pytest.mark.parametrize("model", HOSTILE.values(), ids=HOSTILE)
+async def test_a_model_name_stays_one_segment_of_the_path(model: str) -> None:
+    async with ScriptedUpstream() as up, serving(azure(up)) as served:
+        up.on(OK)
+        answer = await served.ask(body={**CHAT, "model": model})
+        if answer.status == 400:
+            assert model in {".", ".."}
+            assert up.requests == []
+            return
+        (recorded,) = up.requests
+        assert (answer.status, recorded.header("x-evil"), recorded.query) == (
+            200,
+            None,
+            "api-version=2025-04-01-preview",
+        )
+        found = MODEL_PATH.fullmatch(recorded.path)
+        assert found is not None, recorded.path
+        assert unquote(found[1]) == model
+
+
+async def test_a_call_without_a_model_reaches_no_path() -> None:
+    async with ScriptedUpstream() as up, serving(azure(up)) as served:
+        answer = await served.ask(body={"messages": []})
+        assert (answer.status, up.requests) == (400, [])
+        assert msgspec.json.decode(answer.body)["error"]["param"] == "model"
+
+
+async def test_the_same_name_asked_again_gets_the_same_path() -> None:
+    async with ScriptedUpstream() as up, serving(azure(up)) as served:
+        up.on(OK)
+        for model in ("a", "b", "a", "b"):
+            await served.ask(body={**CHAT, "model": model})
+        assert [recorded.path.split("/")[3] for recorded in up.requests] == ["a", "b", "a", "b"]
+
+
+async def test_names_from_callers_do_not_pile_up() -> None:
+    async with ScriptedUpstream() as up, serving(azure(up)) as served:
+        up.on(OK)
+        for number in range(1100):
+            assert (await served.ask(body={**CHAT, "model": f"m{number}"})).status == 200
+        assert up.requests[-1].path == "/openai/deployments/m1099/chat/completions"
+        targets = [one for one in gc.get_objects() if isinstance(one, Target)]
+        kept = [len(held) for one in targets for held in gc.get_referents(one) if isinstance(held, dict)]
+        assert kept
+        assert max(kept) <= 1024
+
+
+async def test_the_request_is_whole_and_says_who_asks() -> None:
+    async with (
+        ScriptedUpstream() as up,
+        serving(proxy(route(up, headers={"x-org": "acme"}, query={"v": "1"}))) as served,
+    ):
+        up.on(OK)
+        await served.ask(headers={"authorization": "Bearer callers-own", "cookie": "a=b", "x-private": "1"})
+        (recorded,) = up.requests
+        names = [name.lower() for name, _ in recorded.request.headers]
+        assert sorted(names) == sorted(set(names))
+        assert set(names) == {
+            "host",
+            "content-type",
+            "accept-encoding",
+            "user-agent",
+            "x-org",
+            "authorization",
+            "content-length",
+        }
+        assert recorded.header("authorization") == f"Bearer {KEY}"
+        assert recorded.header("host") == up.url.removeprefix("http://")
+        assert recorded.header("x-org") == "acme"
+        assert (recorded.path, recorded.query) == ("/v1/chat/completions", "v=1")
+        assert recorded.header("content-length") == str(len(recorded.body))
+
+
+# --- headers
+
+
+def _sets(name: str, value: str) -> Any:
+    def request(exchange: PolicyExchange) -> None:
+        exchange.set_upstream_header(name, value)
+
+    return policy(request=request)
+
+
+async def test_a_header_a_policy_sets_replaces_the_routes_own() -> None:
+    async with ScriptedUpstream() as up:
+        up.on(OK)
+        uses = (_sets("X-Org", "set"), _sets("User-Agent", "mine"))
+        async with serving(proxy(route(up, headers={"x-org": "acme"}), policies=uses)) as served:
+            await served.ask()
+            (recorded,) = up.requests
+            found = [value for name, value in recorded.request.headers if name.lower() == "x-org"]
+            assert found == ["set"]
+            assert recorded.header("user-agent") == "mine"
+
+
+async def test_a_header_set_for_one_attempt_stays_with_it() -> None:
+    def upstream(_: PolicyExchange, attempt: Attempt) -> None:
+        if attempt.target_model == "m":
+            attempt.set_header("x-only", f"{attempt.route} {attempt.provider} {attempt.number}")
+
+    async with ScriptedUpstream() as up:
+        up.on(OK)
+        routes = (route(up), route(up, name="other", target_model="n", match_headers={"x-way": "other"}))
+        async with serving(proxy(*routes, strategy="priority", policies=(policy(upstream=upstream),))) as served:
+            await served.ask()
+            assert up.requests[0].header("x-only") == "main openai 1"
+
+
+async def test_a_header_may_be_added_beside_others() -> None:
+    def request(exchange: PolicyExchange) -> None:
+        exchange.add_upstream_header("x-tag", "one")
+        exchange.add_upstream_header("x-tag", "two")
+
+    async with ScriptedUpstream() as up, serving(proxy(route(up), policies=(policy(request=request),))) as served:
+        up.on(OK)
+        await served.ask()
+        assert [value for name, value in up.requests[0].request.headers if name == "x-tag"] == ["one", "two"]
+
+
+@pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "a\nx-evil: 1", "é", "a\0b"])
+async def test_values_from_policies_cannot_begin_another_line(value: str) -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up), policies=(_sets("x-made", value),))) as served:
+        up.on(OK)
+        assert (await served.ask()).status == 200
+        assert up.requests[0].header("x-evil") is None
+        assert unquote(up.requests[0].header("x-made") or "") == value
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [({}, "2023-06-01"), ({"anthropic-version": "2024-01-01"}, "2024-01-01")],
+    ids=["ours", "the caller's"],
+)
+async def test_a_caller_may_say_which_version_of_the_api_it_speaks(sent: dict[str, str], expected: str) -> None:
+    async with ScriptedUpstream() as up:
+        up.on(OK)
+        async with serving(proxy(route(up, provider="anthropic"), format="anthropic")) as served:
+            await served.ask(MESSAGES_PATH, MESSAGES, headers={**sent, "anthropic-beta": "b1", "x-api-key": "callers"})
+            (recorded,) = up.requests
+            found = [value for name, value in recorded.request.headers if name.lower() == "anthropic-version"]
+            assert found == [expected]
+            assert recorded.header("anthropic-beta") == "b1"
+            assert recorded.header("x-api-key") == KEY
+
+
+# --- keys
+
+
+async def test_a_server_that_needs_no_key_gets_none() -> None:
+    async with ScriptedUpstream() as up:
+        up.on(OK)
+        async with serving(proxy(route(up, provider="ollama", keys=(), credential=""))) as served:
+            assert (await served.ask()).status == 200
+            assert up.requests[0].header("authorization") is None
+
+
+async def test_keys_take_turns_when_one_is_throttled() -> None:
+    async with ScriptedUpstream() as up:
+        up.on(script.failure(429), OK)
+        keys = (Secret("sk-one"), Secret("sk-two"))
+        async with serving(proxy(route(up, keys=keys))) as served:
+            assert (await served.ask()).status == 200
+            assert len({recorded.header("authorization") for recorded in up.requests}) == 2

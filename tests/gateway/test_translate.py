@@ -1,0 +1,197 @@
+"""What a call becomes for its provider, and what the provider's answer becomes for the caller."""
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+
+from tollway.snapshot.document import Retries
+from tollway.testing import script
+from tollway.testing.sim.app import RunningSim
+from tollway.testing.upstream import ScriptedUpstream
+
+from .serving import CHAT, KEY, MESSAGES, OK, STREAM, in_time, proxy, route, serving
+
+PRODUCTION_LOOP = True
+
+NO_REPEATS: dict[str, Any] = {"retries": Retries(attempts=0)}
+
+
+async def test_a_call_in_the_providers_own_dialect_passes_with_nothing_but_its_model_changed() -> None:
+    body = b'{"zz_unknown":{"a":[1,2.50,1e3]},"model":"x","messages":[{"role":"user","content":"\\u00e9"}],"seed":7}'
+    async with ScriptedUpstream() as up, serving(proxy(route(up, target_model="y"))) as served:
+        up.on(OK)
+        answer = await served.ask(raw=body)
+        assert answer.body == OK.body
+        assert up.requests[0].body == body.replace(b'"model":"x"', b'"model":"y"')
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [({}, False), ({"stream_options": {"include_usage": True}}, True), ({"stream_options": None}, False)],
+    ids=["not asked for", "asked for", "null"],
+)
+async def test_a_stream_is_asked_for_its_usage_and_the_caller_sees_it_only_where_it_asked(
+    options: dict[str, Any], shown: bool
+) -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up))) as served:
+        up.on(STREAM)
+        answer = await served.ask(body={**CHAT, "stream": True, **options})
+        assert up.requests[0].json()["stream_options"]["include_usage"] is True  # type: ignore[index]
+        assert (b'"usage":{' in answer.body) == shown
+        assert served.record.usage.total_tokens == 50
+
+
+async def test_a_second_attempt_starts_from_what_the_caller_sent() -> None:
+    async with ScriptedUpstream() as up:
+        up.on(script.failure(503), STREAM)
+        async with serving(proxy(route(up), retries=Retries(backoff_seconds=0.001))) as served:
+            body = {**CHAT, "stream": True}
+            answer = await in_time(served.ask(body=body))
+            assert b'"usage":{' not in answer.body
+            assert up.requests[0].body == up.requests[1].body
+
+
+async def test_fields_that_do_not_fit_are_dropped_and_named() -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up), format="anthropic")) as served:
+        up.on(OK)
+        answer = await served.ask("/v1/messages", {**MESSAGES, "top_k": 3})
+        assert answer.headers["x-tollway-dropped-fields"] == "top_k"
+        assert "top_k" not in up.requests[0].json()  # type: ignore[operator]
+
+
+async def test_a_field_no_dialect_has_is_refused_and_reaches_nobody() -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up), format="anthropic")) as served:
+        answer = await served.ask("/v1/messages", {**MESSAGES, "messages": [{"role": "nobody", "content": "x"}]})
+        assert (answer.status, up.requests) == (400, [])
+        assert msgspec.json.decode(answer.body)["error"]["type"] == "invalid_request_error"
+
+
+async def test_the_providers_own_error_reaches_a_caller_of_its_dialect_word_for_word() -> None:
+    error = {
+        "error": {"message": "too long", "type": "invalid_request_error", "param": "messages", "code": "x", "n": 1}
+    }
+    async with ScriptedUpstream() as up, serving(proxy(route(up), **NO_REPEATS)) as served:
+        up.on(script.failure(400, json=error))
+        answer = await served.ask()
+        assert (answer.status, msgspec.json.decode(answer.body)) == (400, error)
+
+
+async def test_the_providers_error_is_translated_for_other_callers() -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up), format="anthropic", **NO_REPEATS)) as served:
+        up.on(script.failure(429, retry_after=7))
+        answer = await served.ask("/v1/messages", MESSAGES)
+        body = msgspec.json.decode(answer.body)
+        assert (answer.status, body["type"], body["error"]["type"]) == (429, "error", "rate_limit_error")
+        assert answer.headers["retry-after"] == "7"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("api", ["openai", "anthropic"])
+async def test_what_a_provider_says_of_the_operators_key_is_not_passed_on(api: str, status: int) -> None:
+    path, body = ("/v1/messages", MESSAGES) if api == "anthropic" else ("/v1/chat/completions", CHAT)
+    async with ScriptedUpstream() as up, serving(proxy(route(up), format=api, **NO_REPEATS)) as served:
+        up.on(script.failure(status, json={"error": {"message": f"bad key {KEY[:12]}"}}))
+        answer = await served.ask(path, body)
+        assert answer.status == status
+        assert KEY[:12].encode() not in answer.body
+        assert b"tell the gateway's operator" in answer.body
+        assert answer.headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>bad gateway</html>", b"", b"{", b'{"error":'], ids=["html", "none", "cut", "half"]
+)
+async def test_an_error_that_is_no_json_is_told_all_the_same(body: bytes) -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up), **NO_REPEATS)) as served:
+        up.on(script.reply(500, body=body))
+        answer = await served.ask()
+        assert answer.status == 500
+        assert msgspec.json.decode(answer.body)["error"]["message"]
+
+
+async def test_an_answer_that_cannot_be_translated_is_the_upstreams_fault() -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up), format="anthropic", **NO_REPEATS)) as served:
+        up.on(script.reply(body=b"<html>"))
+        answer = await served.ask("/v1/messages", MESSAGES)
+        assert (answer.status, served.record.error) == (502, "upstream_garbled")
+
+
+GENERATE: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": "What is the capital of France?"}]}]}
+QUESTION: list[dict[str, Any]] = [{"role": "user", "content": "What is the capital of France?"}]
+SPOKEN: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "chat": ("/v1/chat/completions", "/v1/chat/completions", {"messages": QUESTION}),
+    "responses": ("/v1/responses", "/v1/responses", {"input": QUESTION}),
+    "anthropic": ("/v1/messages", "/v1/messages", {"messages": QUESTION, "max_tokens": 50}),
+    "gemini": ("/v1beta/models/m:generateContent", "/v1beta/models/m:streamGenerateContent?alt=sse", GENERATE),
+}
+PROVIDERS = {"openai": "/openai/v1", "anthropic": "/anthropic/v1", "gemini": "/gemini/v1beta", "ollama": "/ollama/v1"}
+DIALECTS = {"openai": "openai-chat", "anthropic": "anthropic-messages", "gemini": "gemini", "ollama": "openai-chat"}
+
+
+SAID = re.compile(rb'"(?:content|text|delta)":\s*"((?:[^"\\]|\\.)*)"')
+
+
+@pytest.fixture(scope="module")
+def sim():
+    with RunningSim() as running:
+        yield running
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("spoken", SPOKEN)
+async def test_every_caller_is_understood_by_every_provider(
+    spoken: str, provider: str, streamed: bool, sim: RunningSim
+) -> None:
+    plain, streaming, body = SPOKEN[spoken]
+    served_by = proxy(
+        route(f"{sim.url}{PROVIDERS[provider]}", provider=provider, target_model="sim"), format="any", **NO_REPEATS
+    )
+    async with serving(served_by) as served:
+        request = body if spoken == "gemini" else {**body, "model": "m", "stream": streamed}
+        answer = await in_time(served.ask(streaming if streamed else plain, request))
+        assert (answer.status, answer.whole) == (200, True), answer.body
+        assert b"Paris" in b"".join(SAID.findall(answer.body))
+        record = served.record
+        assert (record.outcome, record.usage.source, record.served_model) == ("ok", "provider", "sim")
+        assert record.usage.input_tokens > 0
+        assert record.usage.output_tokens > 0
+        same = spoken == "responses" and provider == "openai"
+        assert record.provider_dialect == ("openai-responses" if same else DIALECTS[provider])
+
+
+async def test_a_gemini_stream_without_events_is_one_array(sim: RunningSim) -> None:
+    target = route(f"{sim.url}/openai/v1", target_model="sim")
+    async with serving(proxy(target, format="gemini")) as served:
+        answer = await in_time(served.ask("/v1beta/models/m:streamGenerateContent", GENERATE))
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+        said = msgspec.json.decode(answer.body)
+        assert isinstance(said, list)
+        assert said[-1]["candidates"][0]["finishReason"] == "STOP"
+
+
+@pytest.mark.parametrize("provider", ["openai", "gemini"])
+@pytest.mark.parametrize("spoken", ["openai", "gemini"])
+async def test_embeddings_are_translated_too(spoken: str, provider: str, sim: RunningSim) -> None:
+    model = "text-embedding-3-small" if provider == "openai" else "gemini-embedding-001"
+    target = route(f"{sim.url}{PROVIDERS[provider]}", provider=provider, target_model=model)
+    async with serving(proxy(target, format="any")) as served:
+        if spoken == "openai":
+            answer = await in_time(served.ask("/v1/embeddings", {"model": "m", "input": ["a", "b"]}))
+            vectors = [one["embedding"] for one in msgspec.json.decode(answer.body)["data"]]
+        else:
+            requests = [{"model": "models/m", "content": {"parts": [{"text": text}]}} for text in "ab"]
+            answer = await in_time(served.ask("/v1beta/models/m:batchEmbedContents", {"requests": requests}))
+            vectors = [one["values"] for one in msgspec.json.decode(answer.body)["embeddings"]]
+        assert answer.status == 200
+        assert len(vectors) == 2
+        assert served.record.operation == "embeddings"
+
+
+async def test_an_embeddings_error_is_translated() -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up), format="gemini", **NO_REPEATS)) as served:
+        up.on(script.failure(400))
+        answer = await served.ask("/v1beta/models/m:embedContent", {"content": {"parts": [{"text": "hi"}]}})
+        assert (answer.status, msgspec.json.decode(answer.body)["error"]["code"]) == (400, 400)
