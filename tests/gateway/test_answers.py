@@ -79,7 +79,13 @@ SHAPES: list[tuple[str, str, Any, Any]] = [
     (
         "anthropic",
         "/v1",
-        {"type": "model", "id": "fast", "display_name": "fast", "created_at": "1970-01-01T00:00:00Z"},
+        {
+            "type": "model",
+            "id": "fast",
+            "display_name": "fast",
+            "created_at": "1970-01-01T00:00:00Z",
+            "lifecycle": "active",
+        },
         lambda ones: {"data": ones, "has_more": False, "first_id": NAMES[0], "last_id": NAMES[-1]},
     ),
     (

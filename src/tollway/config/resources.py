@@ -390,9 +390,9 @@ class LlmProxy(Resource, frozen=True, kw_only=True):
     """Path under which it answers, such as `/llm-proxy`; `/` for all. Unique on each listener."""
     listeners: tuple[str, ...] = ()
     """Names of the listeners it answers on. Without it: all."""
-    format: Literal["openai", "anthropic", "gemini", "any"] = "openai"
+    format: Literal["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama", "any"] = "openai"
     """The API that callers speak: `openai` (Chat Completions, Responses, Embeddings), `anthropic` (Messages), `gemini`
-    (generateContent), or `any` of them."""
+    (generateContent), `bedrock` (Converse), `cohere` (Chat v2), `ollama` (Ollama's own), or `any` of them."""
     routes: Annotated[tuple[Route, ...], Meta(min_length=1)]
     """The ways to models, at least one."""
     strategy: Literal["model-based", "weighted", "priority"] = "model-based"

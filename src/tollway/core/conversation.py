@@ -16,8 +16,8 @@ from tollway.core.json_value import Json, JsonObject
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
-DialectName = Literal["openai-chat", "openai-responses", "anthropic-messages", "gemini"]
-"""The conversation dialects. A new dialect adds its name here and one module in `dialects/`."""
+DialectName: TypeAlias = str
+"""The name of a conversation dialect: `openai-chat` lives in `dialects/openai_chat`."""
 
 
 class Text(msgspec.Struct, frozen=True, tag="text", omit_defaults=True):

@@ -14,8 +14,6 @@ from tollway.core.errors import BadRequest
 from tollway.core.json_value import JsonObject
 from tollway.dialects.field_names import field_name, tool_type, unset
 
-_MESSAGES: Final[dict[DialectName, str]] = {"openai-responses": "input", "gemini": "contents"}
-
 _EFFORT_BY_BUDGET: Final = ((2_048, "low"), (10_240, "medium"), (32_768, "high"))
 
 
@@ -41,7 +39,7 @@ def refuse_content(request: Conversation, why: str) -> NoReturn:
 
 def messages_name(dialect: DialectName) -> str:
     """Give what callers of a dialect call their messages."""
-    return _MESSAGES.get(dialect, "messages")
+    return field_name(dialect, "messages")
 
 
 def carried_modalities(request: Conversation, losses: Losses) -> None:

@@ -7,9 +7,6 @@ from collections.abc import Mapping
 from typing import Final
 
 JSON: Final = b"content-type: application/json\r\n"
-EVENT_STREAM: Final = (
-    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
-)
 
 _PASS_EXACT: Final = frozenset(
     {

@@ -1,22 +1,18 @@
 """Answers the gateway gives by itself: error headers, and the list of models a caller may use."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from tollway.core.errors import NotFound, TollwayError
-from tollway.gateway.answer_headers import EVENT_STREAM, JSON, header_line, header_text
-from tollway.interfaces.dialect import InboundFormat
+from tollway.gateway.answer_headers import JSON, header_line, header_text
 
 if TYPE_CHECKING:
     from tollway.gateway.compiled import Endpoint
 
-__all__ = ["EVENT_STREAM", "JSON", "error_lines", "header_line", "header_text", "models"]
-
-_One = Callable[[str, str], dict[str, object]]
-_Many = Callable[[list[dict[str, object]]], dict[str, object]]
+__all__ = ["JSON", "error_lines", "header_line", "header_text", "models"]
 
 _NOTHING: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 _RETRYABLE: Final = frozenset({408, 409, 429})
@@ -44,49 +40,12 @@ def error_lines(error: TollwayError, passed: Mapping[bytes, bytes] = _NOTHING) -
 def models(endpoint: "Endpoint", wanted: str) -> bytes | TollwayError:
     """List the models of a proxy, or describe one, in the caller's format."""
     listed = endpoint.proxy.model_list
-    shape = _SHAPES[endpoint.format]
+    shape = endpoint.models
+    if shape is None:  # pragma: no cover - only dialects with a list have the endpoint
+        return NotFound("this API lists no models")
     if endpoint.operation == "models":
-        return msgspec.json.encode(shape[1]([shape[0](name, owner) for name, owner in listed]))
+        return msgspec.json.encode(shape.many([shape.one(name, owner) for name, owner in listed]))
     for name, owner in listed:
         if name == wanted:
-            return msgspec.json.encode(shape[0](name, owner))
+            return msgspec.json.encode(shape.one(name, owner))
     return NotFound(f"there is no model '{header_text(wanted)}' here; GET /models lists those there are", param="model")
-
-
-def _openai_model(name: str, owner: str) -> dict[str, object]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": owner}
-
-
-def _openai_list(data: list[dict[str, object]]) -> dict[str, object]:
-    return {"object": "list", "data": data}
-
-
-def _anthropic_model(name: str, owner: str) -> dict[str, object]:
-    del owner
-    return {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
-
-
-def _anthropic_list(data: list[dict[str, object]]) -> dict[str, object]:
-    first = data[0]["id"] if data else None
-    last = data[-1]["id"] if data else None
-    return {"data": data, "has_more": False, "first_id": first, "last_id": last}
-
-
-def _gemini_model(name: str, owner: str) -> dict[str, object]:
-    del owner
-    return {
-        "name": f"models/{name}",
-        "displayName": name,
-        "supportedGenerationMethods": ["generateContent", "streamGenerateContent"],
-    }
-
-
-def _gemini_list(data: list[dict[str, object]]) -> dict[str, object]:
-    return {"models": data}
-
-
-_SHAPES: Final[dict[InboundFormat, tuple[_One, _Many]]] = {
-    "openai": (_openai_model, _openai_list),
-    "anthropic": (_anthropic_model, _anthropic_list),
-    "gemini": (_gemini_model, _gemini_list),
-}

@@ -66,6 +66,7 @@ class Attempt:
         "_payload",
         "drained_until",
         "ended_at",
+        "event_type",
         "extra_headers",
         "first_byte_at",
         "headers",
@@ -96,6 +97,8 @@ class Attempt:
         self.target_model = model
         self.number = number
         self.stream = stream
+        self.event_type = b"text/event-stream"
+        """What the content type of a streamed answer begins with."""
         self.started_at = now
         self.sent_at = now
         self.key_index = 0
@@ -219,7 +222,7 @@ class Attempt:
                 self._fail(error)
                 return
         if self.stream:
-            if status == 200 and _is_event_stream(headers):
+            if status == 200 and headers.get(b"content-type", b"").lower().startswith(self.event_type):
                 self.relay = self._owner.open_stream(self)
         else:
             # A whole answer: its head is its first byte. A stream's first byte is its first event,
@@ -343,7 +346,3 @@ class Attempt:
         if self._connection is not None:
             self._connection.abandon()
             self._connection = None
-
-
-def _is_event_stream(headers: Mapping[bytes, bytes]) -> bool:
-    return headers.get(b"content-type", b"")[:17].lower() == b"text/event-stream"

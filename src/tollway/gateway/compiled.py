@@ -4,7 +4,7 @@ Built whole before it is used; a running exchange keeps the one it began with.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
 from tollway.core.errors import BadRequest, MethodNotAllowed, NotFound, TollwayError
@@ -18,7 +18,9 @@ from tollway.interfaces.dialect import (
     ConversationDialect,
     EmbeddingsDialect,
     InboundFormat,
+    ModelList,
     Operation,
+    Streams,
 )
 from tollway.interfaces.dialect import Endpoint as EndpointShape
 from tollway.snapshot.document import LlmProxy
@@ -28,15 +30,6 @@ if TYPE_CHECKING:
     from tollway.gateway.exchange import Exchange
 
 AnyDialect = ConversationDialect | EmbeddingsDialect
-
-_MODELS_SHAPES: Final[dict[InboundFormat, tuple[str, ...]]] = {
-    "openai": ("/v1", ""),
-    "anthropic": ("/v1", ""),
-    "gemini": ("/v1beta", "/v1", ""),
-}
-_MODELS_PATHS: Final[tuple[tuple[Operation, str], ...]] = (("models", "/models"), ("model", "/models/{model}"))
-# With the format `any`, three APIs list models under one path; the headers their SDKs always send tell them apart.
-_TELLING_HEADERS: Final = ((b"anthropic-version", "anthropic"), (b"x-goog-api-key", "gemini"))
 
 
 class Proxy:
@@ -93,6 +86,7 @@ class Endpoint:
         "action",
         "dialect_name",
         "format",
+        "models",
         "operation",
         "provider_side",
         "proxy",
@@ -105,7 +99,7 @@ class Endpoint:
         proxy: Proxy,
         operation: Operation,
         dialect: AnyDialect,
-        streams: Literal["never", "body", "always"],
+        streams: Streams,
         action: str = "",
     ) -> None:
         """Bind a dialect to a proxy. For the list of models the dialect only says how errors look."""
@@ -123,6 +117,7 @@ class Endpoint:
         else:
             self._conversation = dialect  # pyright: ignore[reportAttributeAccessIssue]
         self.provider_side = dialect if operation in ("conversation", "embeddings") else None
+        self.models: ModelList | None = getattr(dialect, "models", None)  # embeddings have none
         self.variants: tuple[tuple[bytes, Endpoint], ...] = ()
 
     def render_error(self, error: TollwayError) -> bytes:
@@ -224,30 +219,26 @@ class Paths:
                     self._add(proxy.base_path, version, shape, endpoint)
 
     def _add_models(self, proxy: Proxy, dialects: Sequence[AnyDialect]) -> None:
-        by_format: dict[str, ConversationDialect] = {}
-        for dialect in dialects:
-            if hasattr(dialect, "stream_parser"):
-                by_format.setdefault(dialect.format, dialect)  # pyright: ignore[reportArgumentType] - it has the rest too
-        for operation, path in _MODELS_PATHS:
-            made: dict[str, Endpoint] = {}
-            for name, dialect in by_format.items():
-                made[name] = Endpoint(proxy, operation, dialect, "never")
-            for name in ("openai", "anthropic", "gemini"):
-                endpoint = made.get(name)
-                if endpoint is None:
+        """Lay out the lists of models. Of several under one path, the one whose header is there is meant."""
+        conversations = [cast("ConversationDialect", one) for one in dialects if hasattr(one, "stream_parser")]
+        lists = [(one, one.models) for one in conversations if one.models is not None]
+        lists.sort(key=lambda entry: bool(entry[1].telling_header))
+        meant: dict[tuple[str, Operation], Endpoint] = {}
+        for dialect, shape in lists:
+            places: tuple[tuple[Operation, str], ...] = (("models", shape.list_path), ("model", shape.model_path))
+            for operation, path in places:
+                if not path:
                     continue
-                if name == "openai":
-                    endpoint.variants = tuple(
-                        (header, made[other]) for header, other in _TELLING_HEADERS if other in made
-                    )
-                for version in _MODELS_SHAPES[endpoint.format]:
-                    shape = EndpointShape(
-                        operation=endpoint.operation, dialect=endpoint.dialect_name, method="GET", path=path
-                    )
-                    self._add(proxy.base_path, version, shape, endpoint)
-        first = by_format.get("openai") or next(iter(by_format.values()), None)
-        if first is not None:
-            self._proxies.append((proxy.base_path, Endpoint(proxy, "models", first, "never")))
+                endpoint = Endpoint(proxy, operation, dialect, "never")
+                first = meant.setdefault((path, operation), endpoint)
+                if first is not endpoint:
+                    first.variants = (*first.variants, (shape.telling_header, endpoint))
+                at = EndpointShape(operation=operation, dialect=dialect.name, method="GET", path=path)
+                for version in shape.versions:
+                    self._add(proxy.base_path, version, at, endpoint)
+        if conversations:
+            errors = next((one for one in conversations if one.format == "openai"), conversations[0])
+            self._proxies.append((proxy.base_path, Endpoint(proxy, "models", errors, "never")))
 
     def _add(self, base: bytes, version: str, shape: EndpointShape, endpoint: Endpoint) -> None:
         path = base + version.encode() + shape.path.encode()

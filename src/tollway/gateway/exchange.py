@@ -42,6 +42,7 @@ from tollway.interfaces.dialect import AnswerFacts
 from tollway.interfaces.policy import ResponseEvent
 from tollway.interfaces.usage_record import Outcome, UsageRecord
 from tollway.routing.plan import CallPlan, Go
+from tollway.wire.framing import FRAMINGS
 
 if TYPE_CHECKING:
     from tollway.gateway.compiled import Endpoint
@@ -60,6 +61,7 @@ class Exchange(Call):
         "_attempt",
         "_downstream",
         "_drained_bytes",
+        "_event_mark",
         "_facts",
         "_failed",
         "_head_sent",
@@ -106,6 +108,7 @@ class Exchange(Call):
         self.provider_dialect = ""
         self.losses: tuple[str, ...] = ()
         self.streamed_events = 0
+        self._event_mark = b"data:"
         self._id_taken = False
         self._attempt: Attempt | None = None
         self._plan: CallPlan | None = None
@@ -207,6 +210,9 @@ class Exchange(Call):
             raw = members.get("stream")
             if raw is not None:
                 self.stream = _flag(raw, "stream")
+        elif endpoint.streams == "unless-false":
+            raw = members.get("stream")
+            self.stream = raw is None or _flag(raw, "stream")
         else:
             self.stream = endpoint.streams == "always"
 
@@ -280,6 +286,7 @@ class Exchange(Call):
             self._refuse(error)
             return
         self.provider_dialect = translation.provider_dialect
+        attempt.event_type = FRAMINGS[translation.provider_framing].media_type
         if translation.losses.fields:
             self.losses = tuple(translation.losses.fields)
         steps = self.proxy.chain.upstream_steps
@@ -397,8 +404,9 @@ class Exchange(Call):
             msg = "a stream without a translation"
             raise InternalError(msg)
         relay = translation.relay(attempt)
+        self._event_mark = FRAMINGS[translation.framing].mark
         if self.proxy.chain.event_steps:
-            relay = PolicyRelay(relay, self._decide_event)
+            relay = PolicyRelay(relay, self._decide_event, FRAMINGS[translation.framing])
         if translation.framing == "json-array":
             relay = ArrayRelay(relay)
         return relay
@@ -411,7 +419,7 @@ class Exchange(Call):
         relay = attempt.relay
         if relay is None:
             return
-        self.streamed_events += data.count(b"data:")
+        self.streamed_events += data.count(self._event_mark)
         if (relay.ended or relay.failed) and not self._settled and (self._head_sent or self._over):
             self._settle_stream(attempt, relay, None)
         if self._over:
@@ -500,9 +508,8 @@ class Exchange(Call):
             self._settle_stream(attempt, relay, self._stream_error)
         self._head_sent = True
         translation = self._translation
-        content_type = answers.EVENT_STREAM
-        if translation is not None and translation.framing == "json-array":
-            content_type = answers.JSON
+        framing = translation.framing if translation is not None else "sse"
+        content_type = answers.JSON if framing == "json-array" else FRAMINGS[framing].content_type
         lines = self._lines(content_type)
         self._add_attempt_lines(lines, attempt, self._overhead_us(), success=True)
         self._downstream.start(200, lines, data)

@@ -15,8 +15,8 @@ from tollway.core.errors import TollwayError, UpstreamGarbled
 from tollway.core.usage import Usage
 from tollway.interfaces.dialect import AnswerFacts, StreamParser, StreamRenderer, StreamWatch
 from tollway.interfaces.policy import ResponseEvent
+from tollway.wire.framing import SSE, FramedEvent, Framing
 from tollway.wire.json_array import JsonArrayFramer
-from tollway.wire.sse import SseDecoder, sse_event
 
 _MAX_HELD_BYTES: Final = 262_144
 """An event larger than this (a picture, say) passes in pieces."""
@@ -55,12 +55,16 @@ class Relay(Protocol):
 class PassthroughRelay:
     """Same dialect on both sides: bytes pass."""
 
-    __slots__ = ("_held", "_render_error", "_watch")
+    __slots__ = ("_closing", "_held", "_render_error", "_watch", "_whole")
 
-    def __init__(self, watch: StreamWatch, render_error: Callable[[TollwayError], bytes]) -> None:
+    def __init__(
+        self, watch: StreamWatch, render_error: Callable[[TollwayError], bytes], framing: Framing = SSE
+    ) -> None:
         """Pass bytes by `watch`; `render_error` writes this dialect's error event."""
         self._watch = watch
         self._render_error = render_error
+        self._whole = framing.whole
+        self._closing = framing.closing
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
@@ -68,8 +72,9 @@ class PassthroughRelay:
         if self._held:
             data = self._held + data
             self._held = b""
-        if not data.endswith(b"\n\n"):
-            end = _last_event_end(data)
+        closing = self._closing
+        if not closing or not data.endswith(closing):
+            end = self._whole(data)
             if end < len(data) and len(data) - end <= _MAX_HELD_BYTES:
                 self._held = data[end:]
                 if end == 0:
@@ -78,9 +83,9 @@ class PassthroughRelay:
         return self._watch.feed(data)
 
     def close(self) -> bytes:
-        """Pass a last event whose blank line never came."""
+        """Pass a last event whose end never came, where it can be ended."""
         held, self._held = self._held, b""
-        return self._watch.feed(held + b"\n\n") if held.strip() else b""
+        return self._watch.feed(held + self._closing) if self._closing and held.strip() else b""
 
     def fail(self, error: TollwayError) -> bytes:
         """Write the error event; half an event that was kept back is dropped."""
@@ -213,13 +218,19 @@ class ArrayRelay:
 class PolicyRelay:
     """Shows each event to the policies that want to see events."""
 
-    __slots__ = ("_decide", "_decoder", "_inner", "refusal")
+    __slots__ = ("_decide", "_decoder", "_encode", "_inner", "refusal")
 
-    def __init__(self, inner: Relay, decide: Callable[[ResponseEvent], ResponseEvent | TollwayError | None]) -> None:
-        """Ask `decide` about each event of `inner`."""
+    def __init__(
+        self,
+        inner: Relay,
+        decide: Callable[[ResponseEvent], ResponseEvent | TollwayError | None],
+        framing: Framing = SSE,
+    ) -> None:
+        """Ask `decide` about each event of `inner`, which frames them so."""
         self._inner = inner
         self._decide = decide
-        self._decoder = SseDecoder()
+        self._decoder = framing.decoder()
+        self._encode = framing.encode
         self.refusal: TollwayError | None = None
         """The error a policy ended the stream with."""
 
@@ -258,20 +269,12 @@ class PolicyRelay:
             raise UpstreamGarbled(str(error)) from error
         passed: list[bytes] = []
         for event in events:
-            outcome = self._decide(ResponseEvent(data=event.data.encode(), event=event.event.encode()))
+            outcome = self._decide(ResponseEvent(data=event.data, event=event.event.encode()))
             if outcome is None:
                 continue
             if isinstance(outcome, TollwayError):
                 self.refusal = outcome
                 passed.append(self._inner.fail(outcome))
                 break
-            passed.append(sse_event(outcome.data, outcome.event))
+            passed.append(self._encode(FramedEvent(outcome.event.decode(), outcome.data)))
         return b"".join(passed)
-
-
-def _last_event_end(data: bytes) -> int:
-    """Find where the last whole event ends; 0 when there is none."""
-    end = data.rfind(b"\n\n") + 2
-    windows = data.rfind(b"\r\n\r\n") + 4
-    old = data.rfind(b"\r\r") + 2
-    return max(end if end > 1 else 0, windows if windows > 3 else 0, old if old > 1 else 0)

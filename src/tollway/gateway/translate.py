@@ -17,6 +17,7 @@ from tollway.gateway.answer_headers import header_line
 from tollway.gateway.json_body import write_members
 from tollway.gateway.relay import PassthroughRelay, Relay, TranslatingRelay
 from tollway.interfaces.dialect import AnswerFacts, ConversationDialect, EmbeddingsDialect, StreamFraming
+from tollway.wire.framing import FRAMINGS
 
 if TYPE_CHECKING:
     from tollway.gateway.attempt import Attempt
@@ -32,6 +33,9 @@ class Translation(Protocol):
 
     losses: Losses
     framing: StreamFraming
+    """How the caller's stream is framed."""
+    provider_framing: StreamFraming
+    """How the provider's is."""
 
     @property
     def provider_dialect(self) -> str:
@@ -77,6 +81,7 @@ class ConversationTranslation:
         "framing",
         "losses",
         "provider_dialect",
+        "provider_framing",
     )
 
     def __init__(
@@ -97,6 +102,7 @@ class ConversationTranslation:
         self._error_body: tuple[TollwayError, bytes] | None = None
         self.losses = _NO_LOSSES if conversation is None else Losses()
         self.framing: StreamFraming = inbound.stream_framing(call.query_string) if call.stream else "sse"
+        self.provider_framing: StreamFraming = outbound.provider_framing
         self.provider_dialect = outbound.name
 
     @property
@@ -147,7 +153,9 @@ class ConversationTranslation:
         request = self._request
         if request is None:
             return PassthroughRelay(
-                self._outbound.stream_watch(hide_usage=self._hide_usage), self._inbound.render_stream_error
+                self._outbound.stream_watch(hide_usage=self._hide_usage),
+                self._inbound.render_stream_error,
+                FRAMINGS[self.provider_framing],
             )
         renderer = self._inbound.stream_renderer(
             request, now=self._call.started_us // _MICRO, new_id=self._call.clock.new_id(), framing="sse"
@@ -174,6 +182,7 @@ class EmbeddingsTranslation:
     __slots__ = ("_attempt", "_call", "_error_body", "_inbound", "_outbound", "_request", "losses")
 
     framing: StreamFraming = "sse"
+    provider_framing: StreamFraming = "sse"
 
     def __init__(
         self,

@@ -7,8 +7,8 @@ Rules of this file:
   provider); `render_*` never fail on a well-formed neutral value.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -20,9 +20,32 @@ from tollway.core.usage import Usage
 from tollway.interfaces.provider import Provider
 
 Operation = Literal["conversation", "embeddings", "models", "model"]
-InboundFormat = Literal["openai", "anthropic", "gemini"]
-StreamFraming = Literal["sse", "json-array"]
-"""How a stream reaches the caller; providers are always asked for SSE."""
+InboundFormat = Literal["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama"]
+StreamFraming = Literal["sse", "json-array", "ndjson", "aws-event-stream"]
+"""How the events of a stream are told apart; see `wire/framing.py`."""
+
+
+Streams = Literal["never", "body", "unless-false", "always"]
+"""When an endpoint streams: never, if the body's `stream` is true, unless it is false, or always."""
+
+ModelDocument: TypeAlias = dict[str, object]
+
+
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
+    """How an API lists the models there are, and describes one."""
+
+    versions: tuple[str, ...]
+    """Prefixes it is served under."""
+    list_path: str = "/models"
+    model_path: str = "/models/{model}"
+    """Empty where the API describes no single model."""
+    telling_header: bytes = b""
+    """A request header, lower case, that this API's SDKs always send and others never do: it tells whose list is
+    wanted where several APIs have theirs under one path."""
+    one: Callable[[str, str], ModelDocument]
+    """Describe a model from its name and the provider that owns it."""
+    many: Callable[[list[ModelDocument]], ModelDocument]
+    """Put descriptions into a list."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,8 +60,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     one or more segments (never empty)."""
     versions: tuple[str, ...] = ("/v1", "")
     """Prefixes it is served under."""
-    streams: Literal["never", "body", "always"] = "body"
-    """Whether it streams: as the body's `stream` says, always, or never."""
+    streams: Streams = "body"
+    """Whether it streams."""
 
 
 class AnswerFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -123,6 +146,12 @@ class ConversationDialect(Protocol):
     the path is the same for both."""
     stream_query: str
     """Query a streamed call to a provider needs (`alt=sse`); empty when none."""
+    provider_framing: StreamFraming
+    """How providers frame their streams."""
+    field_names: Mapping[str, str]
+    """What callers of this API call the neutral fields, where the names differ; `messages` too."""
+    models: ModelList | None
+    """How this API lists models; None where another dialect of its format does."""
 
     # the caller's side
 

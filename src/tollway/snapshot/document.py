@@ -204,7 +204,7 @@ class LlmProxy(msgspec.Struct, frozen=True, kw_only=True):
     base_path: str
     """`/llm-proxy`, no trailing slash; empty means the root."""
     listeners: tuple[str, ...]
-    format: Literal["openai", "anthropic", "gemini", "any"] = "openai"
+    format: Literal["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama", "any"] = "openai"
     strategy: Literal["model-based", "weighted", "priority"] = "model-based"
     routes: tuple[Route, ...]
     fallback: Fallback | None = None

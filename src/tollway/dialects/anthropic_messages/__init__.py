@@ -11,6 +11,8 @@ from tollway.core.errors import TollwayError, UpstreamAnswered
 from tollway.dialects.anthropic_messages.answer import parse_answer, render_answer
 from tollway.dialects.anthropic_messages.content import NAME
 from tollway.dialects.anthropic_messages.errors import render_error, render_stream_error
+from tollway.dialects.anthropic_messages.models import MODELS
+from tollway.dialects.anthropic_messages.names import FIELD_NAMES
 from tollway.dialects.anthropic_messages.request_in import parse_request
 from tollway.dialects.anthropic_messages.request_out import render_request
 from tollway.dialects.anthropic_messages.stream_in import MessagesParser
@@ -22,6 +24,7 @@ from tollway.interfaces.dialect import (
     ConversationDialect,
     Endpoint,
     InboundFormat,
+    ModelList,
     StreamFraming,
     StreamParser,
     StreamRenderer,
@@ -39,6 +42,9 @@ class AnthropicMessages:
     path_has_model: bool = False
     actions: tuple[str, str] = ("", "")
     stream_query: str = ""
+    provider_framing: StreamFraming = "sse"
+    field_names: Mapping[str, str] = FIELD_NAMES
+    models: ModelList | None = MODELS
 
     # the caller's side
 

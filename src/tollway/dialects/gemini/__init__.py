@@ -12,6 +12,8 @@ from tollway.core.errors import TollwayError, UpstreamAnswered
 from tollway.dialects.gemini.answer import parse_answer, render_answer
 from tollway.dialects.gemini.content import NAME
 from tollway.dialects.gemini.errors import parse_error, render_error
+from tollway.dialects.gemini.models import MODELS
+from tollway.dialects.gemini.names import FIELD_NAMES
 from tollway.dialects.gemini.request_in import parse_request
 from tollway.dialects.gemini.request_out import render_request
 from tollway.dialects.gemini.stream_in import GeminiParser
@@ -22,6 +24,7 @@ from tollway.interfaces.dialect import (
     ConversationDialect,
     Endpoint,
     InboundFormat,
+    ModelList,
     StreamFraming,
     StreamParser,
     StreamRenderer,
@@ -57,6 +60,9 @@ class Gemini:
     path_has_model: bool = True
     actions: tuple[str, str] = ("generateContent", "streamGenerateContent")
     stream_query: str = "alt=sse"
+    provider_framing: StreamFraming = "sse"
+    field_names: Mapping[str, str] = FIELD_NAMES
+    models: ModelList | None = MODELS
 
     # the caller's side
 

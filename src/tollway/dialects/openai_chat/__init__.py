@@ -13,6 +13,8 @@ from tollway.dialects.caller_fields import as_object
 from tollway.dialects.openai_chat.answer_in import parse_answer
 from tollway.dialects.openai_chat.answer_out import render_answer
 from tollway.dialects.openai_chat.content import NAME
+from tollway.dialects.openai_chat.models import MODELS
+from tollway.dialects.openai_chat.names import FIELD_NAMES
 from tollway.dialects.openai_chat.request_in import parse_request
 from tollway.dialects.openai_chat.request_out import render_request
 from tollway.dialects.openai_chat.stream_in import ChatStreamParser
@@ -23,6 +25,7 @@ from tollway.interfaces.dialect import (
     ConversationDialect,
     Endpoint,
     InboundFormat,
+    ModelList,
     StreamFraming,
     StreamParser,
     StreamRenderer,
@@ -41,6 +44,9 @@ class OpenAIChat:
     path_has_model: bool = False
     actions: tuple[str, str] = ("", "")
     stream_query: str = ""
+    provider_framing: StreamFraming = "sse"
+    field_names: Mapping[str, str] = FIELD_NAMES
+    models: ModelList | None = MODELS
 
     def parse_request(self, body: bytes, *, path_model: str, stream: bool) -> Conversation:
         """Read a caller's request."""

@@ -11,6 +11,7 @@ from tollway.core.errors import TollwayError, UpstreamAnswered
 from tollway.dialects import openai_errors
 from tollway.dialects.openai_responses.answer_in import parse_answer
 from tollway.dialects.openai_responses.answer_out import render_answer
+from tollway.dialects.openai_responses.names import FIELD_NAMES
 from tollway.dialects.openai_responses.request_in import parse_request
 from tollway.dialects.openai_responses.request_out import render_request
 from tollway.dialects.openai_responses.stream_in import ResponsesStreamParser
@@ -22,6 +23,7 @@ from tollway.interfaces.dialect import (
     ConversationDialect,
     Endpoint,
     InboundFormat,
+    ModelList,
     StreamFraming,
     StreamParser,
     StreamRenderer,
@@ -40,6 +42,9 @@ class OpenAIResponses:
     path_has_model: bool = False
     actions: tuple[str, str] = ("", "")
     stream_query: str = ""
+    provider_framing: StreamFraming = "sse"
+    field_names: Mapping[str, str] = FIELD_NAMES
+    models: ModelList | None = None
 
     def parse_request(self, body: bytes, *, path_model: str, stream: bool) -> Conversation:
         """Read a caller's request."""
