@@ -104,8 +104,15 @@ class Bench:
         self.upstream = UpstreamConnection(pool)
         self.upstream.connection_made(Wire(lambda: self.upstream.data_received(self.upstream_answer)))
         pool.give_back(self.upstream)
+        self.outbox = worker.outbox
         self.connection = Http1Connection(listener)
         self.connection.connection_made(self.caller)
+
+    def call(self, data: bytes) -> None:
+        """Let a request come in, and two turns of the loop end: the request leaves, then its answer."""
+        self.connection.data_received(data)
+        self.outbox.flush()
+        self.outbox.flush()
 
 
 async def _no_metrics() -> bytes:

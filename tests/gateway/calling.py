@@ -8,6 +8,7 @@ from typing import Any
 
 from tollway.core.errors import InternalError, UpstreamError
 from tollway.gateway.addresses import Origin
+from tollway.gateway.outbox import Outbox
 from tollway.gateway.tls import client_context
 from tollway.gateway.upstream import Pool, UpstreamConnection
 from tollway.snapshot.document import TlsClient
@@ -71,6 +72,7 @@ class Pools:
             Origin("http" if tls is None else "https", host, port, private, proxy),
             client_context(tls) if tls is not None else None,
             server_name=tls.server_name if tls is not None else None,
+            outbox=Outbox(asyncio.get_running_loop().call_soon),
             clock=lambda: self.now,
             spawn=self._spawn,
         )

@@ -12,6 +12,7 @@ from tollway.core.errors import TollwayError
 from tollway.gateway.connection import Connection
 from tollway.gateway.downstream import Downstream, DownstreamHandler
 from tollway.gateway.listening import protocol_factory
+from tollway.gateway.outbox import Outbox
 from tollway.gateway.request import Request
 from tollway.snapshot.document import Limits, TlsServer
 from tollway.testing.serving import InThread
@@ -73,12 +74,24 @@ class Flood:
             self.downstream.write(PIECE)
 
 
+class AtOnce(Outbox):
+    """Sends at once, so that a test sees what was sent."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda leave: None)
+
+    def write(self, transport: asyncio.Transport, data: bytes) -> None:
+        if not transport.is_closing():
+            transport.write(data)
+
+
 class Owner:
     """A `ConnectionOwner` that answers by path, and keeps what happened."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.draining = False
+        self.outbox = AtOnce()
         self.clock: Callable[[], float] = lambda: 1000.0
         self.connections: set[Connection] = set()
         self.requests: list[Request] = []

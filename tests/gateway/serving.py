@@ -126,10 +126,10 @@ class Sink:
         self.records: list[UsageRecord] = []
         self.full = False
 
-    def append(self, record: UsageRecord) -> None:
+    def append(self, *records: UsageRecord) -> None:
         if self.full:
             raise OSError(errno.ENOSPC, "no space left on device")
-        self.records.append(record)
+        self.records.extend(records)
 
 
 class Call:

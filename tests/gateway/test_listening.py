@@ -30,6 +30,9 @@ class Negotiated(asyncio.Transport):
     def selected_alpn_protocol(self) -> str | None:
         return self._chosen
 
+    def is_closing(self) -> bool:
+        return False
+
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self.protocol = protocol
 

@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 from tollway.core.errors import TollwayError
 from tollway.gateway.downstream import Downstream, DownstreamHandler
+from tollway.gateway.outbox import Outbox
 from tollway.gateway.request import Request
 from tollway.snapshot.document import Limits
 
@@ -48,6 +49,11 @@ class ConnectionOwner(Protocol):
     @property
     def now(self) -> float:
         """Monotonic seconds; may be coarse."""
+        ...
+
+    @property
+    def outbox(self) -> Outbox:
+        """Takes what is sent."""
         ...
 
     def opened(self, connection: Connection) -> bool:

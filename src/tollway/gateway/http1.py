@@ -58,6 +58,7 @@ class Http1Connection(asyncio.Protocol):
         "_headers_repeated",
         "_held",
         "_keep_alive",
+        "_outbox",
         "_parser",
         "_queue",
         "_read_bytes",
@@ -82,6 +83,7 @@ class Http1Connection(asyncio.Protocol):
     def __init__(self, owner: ConnectionOwner) -> None:
         """Wait for the transport."""
         self.owner = owner
+        self._outbox = owner.outbox
         self.handler: DownstreamHandler | None = None
         self.paused = False
         self.address = ""
@@ -318,7 +320,7 @@ class Http1Connection(asyncio.Protocol):
         if self._busy:
             self._waits_continue = True
         elif self._transport is not None:
-            self._transport.write(_CONTINUE)
+            self._outbox.write(self._transport, _CONTINUE)
 
     # --- the order of requests
 
@@ -394,7 +396,7 @@ class Http1Connection(asyncio.Protocol):
         self._wait()
         if self._waits_continue:
             self._waits_continue = False
-            transport.write(_CONTINUE)
+            self._outbox.write(transport, _CONTINUE)
         if not self._reading:
             self._reading = True
             transport.resume_reading()
@@ -431,6 +433,7 @@ class Http1Connection(asyncio.Protocol):
         if not self._reading:
             self._reading = True
             transport.resume_reading()
+        self._outbox.flush()
         if transport.can_write_eof():
             transport.write_eof()
         else:
@@ -455,7 +458,7 @@ class Http1Connection(asyncio.Protocol):
             if not self._head_only:
                 parts.append(body)
         self.handler = None  # it is over, and hears no more of this connection
-        transport.write(b"".join(parts))
+        self._outbox.write(transport, b"".join(parts))
         self._next()
 
     def start(self, status: int, lines: Sequence[bytes], data: bytes) -> None:
@@ -466,10 +469,11 @@ class Http1Connection(asyncio.Protocol):
         if self._chunked:
             close = _CLOSE if self._closes() else b""
             first = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-            transport.write(b"".join([status_line(status), *lines, _CHUNKED, close, b"\r\n", first]))
+            head = b"".join([status_line(status), *lines, _CHUNKED, close, b"\r\n", first])
         else:
             self._keep_alive = False  # HTTP/1.0 knows no chunks: the end of the connection is the end
-            transport.write(b"".join([status_line(status), *lines, _CLOSE, b"\r\n", data]))
+            head = b"".join([status_line(status), *lines, _CLOSE, b"\r\n", data])
+        self._outbox.write(transport, head)
 
     def _closes(self) -> bool:
         """Decide, as its head is written, whether this answer is the connection's last."""
@@ -481,7 +485,7 @@ class Http1Connection(asyncio.Protocol):
         """Send one chunk."""
         transport = self._transport
         if transport is not None and data:
-            transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+            self._outbox.write(transport, b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
     def finish(self) -> None:
         """End the stream."""
@@ -490,12 +494,13 @@ class Http1Connection(asyncio.Protocol):
             return
         self.handler = None
         if self._chunked:
-            transport.write(b"0\r\n\r\n")
+            self._outbox.write(transport, b"0\r\n\r\n")
         self._next()
 
     def abort(self) -> None:
         """Reset the connection."""
         self.handler = None
+        self._outbox.flush()
         transport = self._transport
         if transport is None:
             return
@@ -544,6 +549,7 @@ class Http1Connection(asyncio.Protocol):
             transport.abort()
 
     def _close_idle(self, transport: asyncio.Transport) -> None:
+        self._outbox.flush()
         if transport.get_write_buffer_size():
             transport.abort()  # it never read its last answer, and closing would wait for that
         else:

@@ -166,7 +166,7 @@ class Http2Connection(asyncio.Protocol):
         """Give the transport what was framed."""
         transport = self._transport
         if transport is not None and (data := self._h2.data_to_send()):
-            transport.write(data)
+            self.owner.outbox.write(transport, data)
 
     def stream_over(self, stream: Http2Stream) -> None:
         """Forget a stream on which nothing more goes either way."""
@@ -210,7 +210,8 @@ class Http2Connection(asyncio.Protocol):
         # Written by hand: after its own GOAWAY, h2 would frame nothing more for the streams that go on.
         if self._transport is not None:
             last = self._h2.highest_inbound_stream_id
-            self._transport.write(struct.pack(">HBBBIII", 0, 8, 7, 0, 0, last, ErrorCodes.NO_ERROR))
+            goaway = struct.pack(">HBBBIII", 0, 8, 7, 0, 0, last, ErrorCodes.NO_ERROR)
+            self.owner.outbox.write(self._transport, goaway)
 
     def abort(self) -> None:
         """Close now, whatever is under way."""

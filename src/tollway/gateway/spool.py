@@ -1,9 +1,9 @@
 """The spool: an append-only file that holds every usage record from the moment it is made.
 
 Rules of this file:
-- `append` makes one `write` a record, on the caller's thread. What the kernel has taken, SIGKILL cannot lose;
+- `append` makes one `write`, on the caller's thread. What the kernel has taken, SIGKILL cannot lose;
   a thread calls `fdatasync` within `sync_seconds`, which bounds what a power failure can take.
-- A record is in the file whole or not at all: what a full disk cut off is taken back.
+- What one `append` takes is in the file whole or not at all: what a full disk cut off is taken back.
 - After a failure nothing is taken until the disk has been seen to work again; then a new file is begun.
 
 The files' format and the meaning of their lock are those of `wire/spool_format.py`.
@@ -95,23 +95,23 @@ class Spool:
         """False while records cannot be kept; the gateway must not take calls then."""
         return self._fault is None
 
-    def append(self, record: UsageRecord) -> None:
-        """Write the record.
+    def append(self, *records: UsageRecord) -> None:
+        """Write the records, with one `write`.
 
         Raises:
-            OSError: it could not be written, and is not in the file.
+            OSError: they could not be written, and none of them is in the file.
         """
         if self._fault is not None:
             raise OSError(self._fault.errno, f"the usage spool in {self._directory} is not writable", str(self._path))
-        line = encode_line(record)
+        lines = encode_line(records[0]) if len(records) == 1 else b"".join(map(encode_line, records))
         try:
-            written = os.write(self._fd, line)
-            while written != len(line):
-                written += self._write_rest(line, written)
+            written = os.write(self._fd, lines)
+            while written != len(lines):
+                written += self._write_rest(lines, written)
         except OSError as error:
             self._fail(error)
             raise
-        self._size += len(line)
+        self._size += len(lines)
         if not self._unsynced:
             self._unsynced = True
             self._wake.set()
@@ -158,9 +158,9 @@ class Spool:
         self._rotate_at = self._max_file_bytes
         self._new_name = True
 
-    def _write_rest(self, line: bytes, written: int) -> int:
+    def _write_rest(self, lines: bytes, written: int) -> int:
         # A full disk takes what fits and says so only at the next write.
-        more = os.write(self._fd, line[written:])
+        more = os.write(self._fd, lines[written:])
         if more == 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
         return more

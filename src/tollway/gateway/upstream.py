@@ -17,6 +17,7 @@ import httptools
 from tollway.core.errors import InternalError, UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamUnreachable
 from tollway.gateway.addresses import Origin, resolve
 from tollway.gateway.forward_proxy import open_tunnel
+from tollway.gateway.outbox import Outbox
 
 _IDLE_SECONDS: Final = 30.0
 _RESOLVED_SECONDS: Final = 30.0
@@ -100,7 +101,7 @@ class UpstreamConnection(asyncio.Protocol):
         if transport is None:
             self._fail(UpstreamUnreachable("the upstream closed the connection"))
             return
-        transport.write(data)
+        self._pool.outbox.write(transport, data)
 
     def abandon(self) -> None:
         """Close at once: the answer is not wanted any more. The upstream sees it and stops."""
@@ -285,6 +286,7 @@ class Pool:
         tls: ssl.SSLContext | None,
         *,
         server_name: str | None,
+        outbox: Outbox,
         clock: Callable[[], float],
         spawn: Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"],
     ) -> None:
@@ -294,10 +296,12 @@ class Pool:
             origin: where the upstream is.
             tls: context for https origins.
             server_name: name to verify and to send as SNI, where it is not the host.
+            outbox: takes what is sent.
             clock: monotonic seconds.
             spawn: starts a task that the worker keeps track of.
         """
         self.origin = origin
+        self.outbox = outbox
         self._tls = tls
         self._server_name = server_name or origin.host
         self._clock = clock

@@ -32,6 +32,7 @@ from tollway.gateway.identify import Registry
 from tollway.gateway.listening import protocol_factory
 from tollway.gateway.log import Log
 from tollway.gateway.metrics import Gauges, Metrics, UpstreamGauge
+from tollway.gateway.outbox import Outbox
 from tollway.gateway.request import Request
 from tollway.gateway.route import DialectsByName, Planner
 from tollway.gateway.target import Target
@@ -92,6 +93,8 @@ class Worker:
         self.spool_broken = False
         self.spool_failures = 0
         self._unsaved: deque[UsageRecord] = deque()
+        self.outbox = Outbox(loop.call_soon, self._store)
+        """Takes all that leaves; records, too, so that they are kept first."""
         self.metrics = metrics
         metrics.gauges = self.gauges
         self.log = log
@@ -206,6 +209,7 @@ class Worker:
                 await asyncio.wait_for(self.no_connections.wait(), _ABORT_SECONDS)
         for attempt in tuple(self.attempts):
             attempt.give_up()
+        self.outbox.flush()
         for pool in self._pools.values():
             pool.close()
         if self._sweeper is not None:
@@ -221,17 +225,21 @@ class Worker:
         return task
 
     def keep(self, record: UsageRecord) -> None:
-        """Store a usage record. While one cannot be stored, no more calls are taken, and it is tried again."""
+        """Store a usage record before anything of this turn leaves."""
+        self.outbox.keep(record)
+        self.metrics.observe(record)
+
+    def _store(self, records: Sequence[UsageRecord]) -> None:
+        """Store usage records. While they cannot be stored, no more calls are taken, and it is tried again."""
         try:
-            self.spool.append(record)
+            self.spool.append(*records)
         except OSError as error:
-            self._unsaved.append(record)
-            self.spool_failures += 1
+            self._unsaved.extend(records)
+            self.spool_failures += len(records)
             self.spool_broken = True
             self.log.error(  # noqa: TRY400 - our own log; the disk's word says it all
                 "a usage record could not be stored; no calls are taken until it is", error=error.strerror or ""
             )
-        self.metrics.observe(record)
 
     def _save_unsaved(self) -> None:
         """Try again to store what could not be stored."""
@@ -294,7 +302,14 @@ class Worker:
         pool = self._pools.get((origin, route.tls))
         if pool is None:
             tls = client_context(route.tls) if url.scheme == "https" else None
-            pool = Pool(origin, tls, server_name=route.tls.server_name, clock=self.loop.time, spawn=self.spawn)
+            pool = Pool(
+                origin,
+                tls,
+                server_name=route.tls.server_name,
+                outbox=self.outbox,
+                clock=self.loop.time,
+                spawn=self.spawn,
+            )
             self._pools[origin, route.tls] = pool
         return pool
 
@@ -343,6 +358,7 @@ class ListenerState:
     def __init__(self, worker: Worker, listener: Listener, paths: Paths, tls: ssl.SSLContext | None) -> None:
         """Serve `paths`."""
         self._worker = worker
+        self.outbox = worker.outbox
         # Plain attributes that the worker keeps up to date: every request reads them several times.
         self.now = worker.now
         """The worker's coarse clock."""

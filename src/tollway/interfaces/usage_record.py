@@ -85,10 +85,10 @@ class UsageRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True,
 class UsageSink(Protocol):
     """Takes usage records; durable when `append` returns."""
 
-    def append(self, record: UsageRecord) -> None:
-        """Store the record, so that SIGKILL a microsecond later does not lose it.
+    def append(self, *records: UsageRecord) -> None:
+        """Store the records, so that SIGKILL a microsecond later does not lose them.
 
         Raises:
-            OSError: it could not be stored; the gateway must stop taking calls.
+            OSError: none of them is stored; the gateway must stop taking calls.
         """
         ...
