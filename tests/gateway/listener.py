@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tollway.core.errors import TollwayError
 from tollway.gateway.connection import Connection
 from tollway.gateway.downstream import Downstream, DownstreamHandler
+from tollway.gateway.known_heads import KnownHeads
 from tollway.gateway.listening import protocol_factory
 from tollway.gateway.outbox import Outbox
 from tollway.gateway.request import Request
@@ -91,6 +92,7 @@ class Owner:
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.draining = False
+        self.known_heads = KnownHeads()
         self.outbox = AtOnce()
         self.clock: Callable[[], float] = lambda: 1000.0
         self.connections: set[Connection] = set()

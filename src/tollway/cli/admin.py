@@ -9,6 +9,7 @@ from tollway.gateway.answers import error_lines
 from tollway.gateway.connection import Connection
 from tollway.gateway.downstream import Downstream, DownstreamHandler
 from tollway.gateway.http1 import Http1Connection
+from tollway.gateway.known_heads import KnownHeads
 from tollway.gateway.outbox import Outbox
 from tollway.gateway.request import Request
 from tollway.snapshot.document import Limits, Telemetry
@@ -29,6 +30,7 @@ class Admin:
     def __init__(self, supervisor: "Supervisor") -> None:
         """Speak for `supervisor`."""
         self._supervisor = supervisor
+        self.known_heads = KnownHeads()
         self.outbox = Outbox(lambda leave: asyncio.get_running_loop().call_soon(leave))
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()

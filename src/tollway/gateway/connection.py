@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 from tollway.core.errors import TollwayError
 from tollway.gateway.downstream import Downstream, DownstreamHandler
+from tollway.gateway.known_heads import KnownHeads
 from tollway.gateway.outbox import Outbox
 from tollway.gateway.request import Request
 from tollway.snapshot.document import Limits
@@ -49,6 +50,11 @@ class ConnectionOwner(Protocol):
     @property
     def now(self) -> float:
         """Monotonic seconds; may be coarse."""
+        ...
+
+    @property
+    def known_heads(self) -> KnownHeads:
+        """The heads it has seen."""
         ...
 
     @property

@@ -20,6 +20,7 @@ from tollway.core.errors import BadRequest, CallerError, TollwayError
 from tollway.gateway.connection import ConnectionOwner, Stall, reset_on_close
 from tollway.gateway.downstream import NOBODY, DownstreamHandler
 from tollway.gateway.http1_head import head_trouble, parser_trouble
+from tollway.gateway.known_heads import Message, split
 from tollway.gateway.refusals import body_too_large, headers_too_large, too_slow
 from tollway.gateway.request import Request, join_repeated
 from tollway.gateway.statuses import status_line
@@ -58,6 +59,7 @@ class Http1Connection(asyncio.Protocol):
         "_headers_repeated",
         "_held",
         "_keep_alive",
+        "_learning",
         "_outbox",
         "_parser",
         "_queue",
@@ -94,6 +96,8 @@ class Http1Connection(asyncio.Protocol):
         self._request: Request | None = None
         self._target = b""
         self._trouble: TollwayError | None = None
+        # The head that is being read, when all of it came in one read and it may be remembered.
+        self._learning: Message | None = None
         self._headers_repeated = 0
         # Names and values of the head being read; None when no head is.
         self._headers: dict[bytes, bytes] | None = None
@@ -141,8 +145,22 @@ class Http1Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came."""
-        if self._state == _LINGER:
+        if self._state == _IDLE and self._headers is None:
+            # Nothing of a request has come before this.
+            message = split(data)
+            if message is not None:
+                request = self.owner.known_heads.request(message, data)
+                if request is not None and len(request.body) <= self.owner.limits.body_bytes:
+                    request.client_address = self.address
+                    self._answer(request)
+                    return
+                self._learning = message
+        elif self._state == _LINGER:
             return
+        self._parse(data)
+        self._learning = None
+
+    def _parse(self, data: bytes) -> None:
         self._read_bytes = size = len(data)
         self._waited_bytes += size
         try:
@@ -260,6 +278,9 @@ class Http1Connection(asyncio.Protocol):
         if not self._parser.should_keep_alive():
             request.keep_alive = False
         self._waits_continue = False
+        if self._learning is not None:
+            self.owner.known_heads.learn(self._learning, request)
+            self._learning = None
         if self._busy:
             self._enqueue(request)
         else:

@@ -66,6 +66,22 @@ class Request:
         self.version = "HTTP/1.1"
         self.scheme = "http"
 
+    def again(self, length: bytes, body: bytes) -> "Request":
+        """Make a request with the same head, but for the length of its body."""
+        request = object.__new__(Request)
+        request.method = self.method
+        request.target = self.target
+        request.path = self.path
+        request.query = self.query
+        request.headers = headers = self.headers.copy()
+        headers[b"content-length"] = length
+        request.body = body
+        request.client_address = self.client_address
+        request.keep_alive = True
+        request.version = self.version
+        request.scheme = self.scheme
+        return request
+
     def add_header(self, name: bytes, value: bytes) -> CallerError | None:
         """Take one header; repeats are joined by a comma where the standard allows it."""
         key = name.lower()

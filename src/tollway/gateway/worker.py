@@ -29,6 +29,7 @@ from tollway.gateway.connection import Connection
 from tollway.gateway.downstream import Downstream, DownstreamHandler
 from tollway.gateway.exchange import Exchange
 from tollway.gateway.identify import Registry
+from tollway.gateway.known_heads import KnownHeads
 from tollway.gateway.listening import protocol_factory
 from tollway.gateway.log import Log
 from tollway.gateway.metrics import Gauges, Metrics, UpstreamGauge
@@ -373,6 +374,7 @@ class ListenerState:
         """Serve another snapshot from the next request on. TLS files apply to new connections."""
         self.listener = listener
         self.limits: Limits = listener.limits
+        self.known_heads = KnownHeads()
         self._paths = paths
         self.tls = tls
 
