@@ -31,6 +31,7 @@ STAGES = {
     "caller's connection: HTTP/1.1, its limits, the answer": (
         "gateway/http1.py",
         "gateway/http1_head.py",
+        "gateway/known_heads.py",
         "gateway/request.py",
         "gateway/statuses.py",
     ),
@@ -62,6 +63,7 @@ STAGES = {
     "find the usage": ("dialects/openai_chat/watch.py", "dialects/openai_chat/usage.py", "core/usage.py"),
     "usage record and spool": ("gateway/meter.py", "gateway/spool.py", "wire/spool_format.py"),
     "metrics": ("gateway/metrics.py",),
+    "send it all off at the end of the turn": ("gateway/outbox.py",),
 }
 _STAGE_OF = {file: stage for stage, files in STAGES.items() for file in files}
 

@@ -58,6 +58,10 @@ class KnownHeads:
         """Know none."""
         self._heads: dict[bytes, Request] = {}
 
+    def __len__(self) -> int:
+        """How many are known."""
+        return len(self._heads)
+
     def request(self, message: Message, data: bytes) -> Request | None:
         """Give the request that `data` is, where its head is known and its body is all of the rest."""
         known = self._heads.get(message.key)

@@ -14,14 +14,14 @@ from typing import Final
 
 from tollway.interfaces.usage_record import UsageRecord
 
-_MOST_BYTES: Final = 1_048_576
-"""What is collected in one turn at most."""
+_MOST_MESSAGES: Final = 1_024
+"""What is collected in one turn at most. A message is what one read has made, so it is bounded itself."""
 
 
 class Outbox:
     """Of one worker. Everything in it has left when the turn is over."""
 
-    __slots__ = ("_call_soon", "_keep", "_messages", "_records", "_scheduled", "_waiting_bytes")
+    __slots__ = ("_call_soon", "_keep", "_messages", "_records", "_scheduled")
 
     def __init__(
         self,
@@ -39,16 +39,15 @@ class Outbox:
         self._records: list[UsageRecord] = []
         self._messages: list[tuple[asyncio.Transport, bytes]] = []
         self._scheduled = False
-        self._waiting_bytes = 0
 
     def write(self, transport: asyncio.Transport, data: bytes) -> None:
         """Send bytes at the end of this turn."""
         if not self._scheduled:
             self._scheduled = True
             self._call_soon(self._turn_over)
-        self._messages.append((transport, data))
-        self._waiting_bytes += len(data)
-        if self._waiting_bytes > _MOST_BYTES:
+        messages = self._messages
+        messages.append((transport, data))
+        if len(messages) > _MOST_MESSAGES:
             self.flush()  # now, so that a transport whose caller reads slowly can say so
 
     def keep(self, record: UsageRecord) -> None:
@@ -67,7 +66,6 @@ class Outbox:
         messages = self._messages
         if messages:
             self._messages = []
-            self._waiting_bytes = 0
             for transport, data in messages:
                 if not transport.is_closing():
                     transport.write(data)
