@@ -2,6 +2,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tollway.core.answer import (
     AnswerEnded,
@@ -186,3 +188,21 @@ def test_a_file_by_address_is_no_part() -> None:
 def test_a_call_keeps_its_own_id() -> None:
     part = {"functionCall": {"id": "own", "name": "f"}}
     assert collect_stream(_read(_chunk(part, finishReason="STOP"))).choices[0].parts == (ToolCall("own", "f", "{}"),)
+
+
+_PIECE = st.fixed_dictionaries(
+    {"text": st.text(max_size=4)}, optional={"thought": st.booleans(), "thoughtSignature": st.just("c2ln")}
+)
+
+
+@given(st.lists(_PIECE, max_size=6), st.lists(st.integers(0, 1), min_size=6, max_size=6))
+def test_a_plain_event_says_what_one_with_more_in_it_says(pieces: list[dict[str, Any]], indexes: list[int]) -> None:
+    chunks = [_chunk(piece, index=index) for piece, index in zip(pieces, indexes, strict=False)]
+    # A member of the candidate that says nothing makes an event one that is looked at closely.
+    looked_at = [{**chunk, "candidates": [{**chunk["candidates"][0], "avgLogprobs": {}}]} for chunk in chunks]
+    assert _read(*chunks) == _read(*looked_at)
+
+
+def test_usage_beside_the_words_is_not_overlooked() -> None:
+    events = _read(_chunk({"text": "a"}), _chunk({"text": "b"}) | {"usageMetadata": {"promptTokenCount": 3}})
+    assert [event.usage.input_tokens for event in events if isinstance(event, UsageReported)] == [3]

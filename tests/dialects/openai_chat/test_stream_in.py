@@ -405,3 +405,34 @@ def test_an_event_without_an_end_is_the_providers_error() -> None:
     parser = ChatStreamParser()
     with pytest.raises(UpstreamGarbled, match="larger than"):
         parser.feed(b"data: " + b"x" * (17 * 1024 * 1024))
+
+
+_MORE = st.fixed_dictionaries(
+    {"content": st.text(max_size=4)},
+    optional={
+        "role": st.just("assistant"),
+        "refusal": st.none() | st.just("no"),
+        "tool_calls": st.none(),
+        "reasoning_content": st.none() | st.text(max_size=3),
+    },
+)
+
+
+@given(deltas=st.lists(_MORE, max_size=6), indexes=st.lists(st.integers(0, 1), min_size=6, max_size=6))
+def test_a_plain_chunk_says_what_one_with_more_in_it_says(deltas: list[dict[str, Any]], indexes: list[int]) -> None:
+    begun = [_delta(index=index, role="assistant", content="a") for index in (0, 1)]
+    chunks = [*begun, *[_delta(index=index, **delta) for index, delta in zip(indexes, deltas, strict=False)]]
+    # A member nobody knows makes a chunk one that is looked at closely.
+    looked_at = [
+        {**chunk, "choices": [{**chunk["choices"][0], "delta": {**chunk["choices"][0]["delta"], "unknown": 1}}]}
+        for chunk in chunks
+    ]
+    assert _read(*chunks) == _read(*looked_at)
+
+
+@pytest.mark.parametrize(
+    "more", [{"usage": {"prompt_tokens": 1}}, {"error": {"message": "no"}}], ids=["usage", "error"]
+)
+def test_what_comes_beside_the_words_is_not_overlooked(more: dict[str, Any]) -> None:
+    events = _read(_delta(content="a"), {**_delta(content="b"), **more})
+    assert any(isinstance(event, UsageReported | StreamFailed) for event in events)

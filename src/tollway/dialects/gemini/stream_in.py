@@ -8,6 +8,7 @@ Rules of this file:
 """
 
 from collections.abc import Sequence
+from typing import Annotated, Final
 
 import msgspec
 
@@ -44,10 +45,38 @@ from tollway.dialects.gemini.usage import count_searches, neutral_tier, read_usa
 from tollway.wire.sse import SseDecoder, SseEvent
 
 
+class _PlainPart(msgspec.Struct, forbid_unknown_fields=True):
+    text: str
+    thought: bool = False
+
+
+class _PlainContent(msgspec.Struct, forbid_unknown_fields=True):
+    parts: tuple[_PlainPart]
+    role: str = ""
+
+
+class _PlainCandidate(msgspec.Struct, forbid_unknown_fields=True):
+    content: _PlainContent
+    index: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class _PlainAnswer(msgspec.Struct):
+    """The usual event: more words of one candidate, and nothing else that would be read after the first."""
+
+    candidates: tuple[_PlainCandidate]
+    usageMetadata: JsonObject | None = None  # noqa: N815 - the API's own names
+    modelVersion: str = ""  # noqa: N815
+    error: None = None
+    promptFeedback: None = None  # noqa: N815
+
+
+_decode_plain: Final = msgspec.json.Decoder(_PlainAnswer).decode
+
+
 class _Candidate:
     """A candidate while it grows."""
 
-    __slots__ = ("called", "last", "minter", "open", "parts", "reason", "rest", "text")
+    __slots__ = ("called", "last", "minter", "open", "parts", "reason", "rest", "words")
 
     def __init__(self, answer_id: str, index: int) -> None:
         self.minter = CallIdMaker(answer_id, index)
@@ -56,8 +85,8 @@ class _Candidate:
         """The first piece of the part that may go on."""
         self.last = -1
         """Number of the last text part."""
-        self.text = ""
-        """Words of the open or last text part, for its citations."""
+        self.words: list[str] = []
+        """Of the open or last text part, for its citations."""
         self.called = False
         self.reason = ""
         self.rest: JsonObject = {}
@@ -108,8 +137,32 @@ class GeminiParser:
         for event in events:
             if self._done or event.data == "[DONE]":
                 continue
-            self._answer(_decode(event), found)
+            if not self._says_more(event.data, found):
+                self._answer(_decode(event), found)
         return found
+
+    def _says_more(self, data: str, found: list[StreamEvent]) -> bool:
+        """Take an event that is no more than the next words of a text or thought; False when it is anything else."""
+        if not self._started:
+            return False
+        try:
+            answer = _decode_plain(data)
+        except (msgspec.DecodeError, RecursionError):
+            return False
+        candidate = answer.candidates[0]
+        state = self._candidates.get(candidate.index)
+        piece = candidate.content.parts[0]
+        kind = Reasoning if piece.thought else Text
+        if state is None or type(state.open) is not kind or state.open.rest or not piece.text:
+            return False
+        if not piece.thought:
+            state.words.append(piece.text)
+        found.append(PartDelta(candidate.index, state.parts - 1, piece.text))
+        self._model = answer.modelVersion or self._model
+        if answer.usageMetadata:
+            self._usage = answer.usageMetadata
+            found.append(self._reported())
+        return True
 
     def _answer(self, value: JsonObject, found: list[StreamEvent]) -> None:
         if "error" in value:
@@ -201,10 +254,10 @@ def _text_piece(
         found.append(PartStarted(index, state.parts, kind, rest=part.rest))
         state.open = part
         if isinstance(part, Text):
-            state.last, state.text = state.parts, ""
+            state.last, state.words = state.parts, []
         state.parts += 1
     if isinstance(part, Text):
-        state.text += part.text
+        state.words.append(part.text)
     if part.text or logprobs:
         found.append(PartDelta(index, state.parts - 1, part.text, logprobs=logprobs or None))
     if part.signature is not None:
@@ -220,7 +273,7 @@ def _close(index: int, state: _Candidate, found: list[StreamEvent], signature: s
 def _annotate(index: int, state: _Candidate, found: list[StreamEvent]) -> None:
     """Grounding comes with the last piece, when the words it speaks of are still open."""
     if isinstance(state.open, Text) and state.last == state.parts - 1:
-        annotations = grounding_annotations(as_object(state.rest.get("groundingMetadata")), state.text)
+        annotations = grounding_annotations(as_object(state.rest.get("groundingMetadata")), "".join(state.words))
         if annotations:
             found.append(PartDelta(index, state.last, "", annotations=annotations))
 

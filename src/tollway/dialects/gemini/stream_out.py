@@ -79,14 +79,14 @@ class GeminiRenderer:
         out = bytearray()
         for event in events:
             match event:
+                case PartDelta():  # first, for nearly all are
+                    self._delta(event)
                 case AnswerStarted():
                     self._start(event)
                 case PartStarted():
                     self._growing[event.choice, event.part] = _Growing(event)
                     if event.kind == "opaque" and event.opaque is not None and event.opaque.dialect == NAME:
                         self._add(event.choice, event.opaque.value)
-                case PartDelta():
-                    self._delta(event)
                 case PartEnded():
                     self._part_ended(event)
                 case ChoiceFinished():

@@ -12,6 +12,7 @@ Rules of this file:
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -43,6 +44,36 @@ from tollway.dialects.openai_chat.content import NAME, google_signature, parse_r
 from tollway.dialects.openai_chat.usage import parse_usage
 from tollway.dialects.openai_errors import error_in_answer, stream_failure
 from tollway.wire.sse import SseDecoder, SseEvent
+
+
+class _PlainDelta(msgspec.Struct, forbid_unknown_fields=True):
+    content: str
+    role: str | None = None
+    refusal: None = None
+    tool_calls: None = None
+    function_call: None = None
+    reasoning: None = None
+    reasoning_content: None = None
+    annotations: None = None
+
+
+class _PlainChoice(msgspec.Struct, forbid_unknown_fields=True):
+    delta: _PlainDelta
+    index: int = 0
+    finish_reason: None = None
+    logprobs: None = None
+
+
+class _PlainChunk(msgspec.Struct):
+    """The usual chunk: more words of one choice, and nothing else that would be read after the first."""
+
+    choices: tuple[_PlainChoice]
+    usage: None = None
+    error: None = None
+    x_groq: None = None
+
+
+_decode_plain: Final = msgspec.json.Decoder(_PlainChunk).decode
 
 
 class ChatStreamParser:
@@ -84,9 +115,21 @@ class ChatStreamParser:
                 break
             if event.data.strip() == "[DONE]":
                 self._done(out)
-            else:
+            elif event.event or not self._says_more(event.data, out):
                 self._chunk(event, out)
         return out
+
+    def _says_more(self, data: str, out: list[StreamEvent]) -> bool:
+        """Take a chunk that is no more than the next words of a text; False when it is anything else."""
+        reader = self._choices.get(0)
+        if reader is None or not reader.says_text:
+            return False
+        try:
+            choice = _decode_plain(data).choices[0]
+        except (msgspec.DecodeError, RecursionError):
+            return False
+        reader = self._choices.get(choice.index)
+        return reader is not None and reader.says_text and reader.say(choice.delta.content, out)
 
     def _done(self, out: list[StreamEvent]) -> None:
         if not self._started:
@@ -194,6 +237,17 @@ class _ChoiceReader:
         self._called = False
         self._refused = False
         self.finished = False
+
+    @property
+    def says_text(self) -> bool:
+        """Whether a text is open that the next words belong to."""
+        return self._open is not None and self._open[0] == "text" and not self.finished
+
+    def say(self, words: str, out: list[StreamEvent]) -> bool:
+        """Add words to the text that is open; False when there are none to add."""
+        if words and self._open is not None:
+            out.append(PartDelta(self._index, self._open[1], words))
+        return bool(words)
 
     def feed(self, choice: JsonObject, out: list[StreamEvent]) -> None:
         """Take one chunk's choice. What follows a finish reason is ignored: it can only repeat."""

@@ -38,7 +38,7 @@ DONE = b"data: [DONE]\n\n"
 class _OpenPart:
     """What a part still needs to remember."""
 
-    __slots__ = ("call", "held", "image", "offset", "started", "unwrap")
+    __slots__ = ("around", "call", "held", "image", "offset", "started", "unwrap")
 
     def __init__(self, started: PartStarted, choice: "_Choice", *, unwrap: bool) -> None:
         self.started = started
@@ -47,6 +47,8 @@ class _OpenPart:
         self.offset = choice.said
         self.unwrap = unwrap
         self.held: list[str] = []
+        self.around: tuple[bytes, bytes] | None = None
+        """What stands before and after the words in each of the part's usual chunks, once one was written."""
 
 
 class _Choice:
@@ -117,6 +119,13 @@ class ChatStreamRenderer:
     def _delta(self, choice: int, delta: JsonObject, out: list[bytes], logprobs: Json = None) -> None:
         one = {"index": choice, "delta": delta, "logprobs": logprobs_object(logprobs), "finish_reason": None}
         self._chunk([one], out)
+
+    def _around(self, choice: int, opening: bytes, closing: bytes) -> tuple[bytes, bytes]:
+        """Write all of a part's usual chunk but its words: encoding the rest anew costs more than the words do."""
+        head = msgspec.json.encode(self._head)[:-1]
+        usage = b',"usage":null' if self._request.stream_usage else b""
+        before = b'data: %b,"choices":[{"index":%d,"delta":%b' % (head, choice, opening)
+        return before, b'%b,"logprobs":null,"finish_reason":null}]%b}\n\n' % (closing, usage)
 
     # --- events
 
@@ -208,6 +217,12 @@ class ChatStreamRenderer:
 
     def _text(self, choice: _Choice, part: _OpenPart, event: PartDelta, out: list[bytes]) -> None:
         choice.said += len(event.text)
+        if not event.annotations and event.logprobs is None:
+            if part.around is None:
+                part.around = self._around(event.choice, b'{"content":', b"}")
+            before, after = part.around
+            out.append(b"%b%b%b" % (before, msgspec.json.encode(event.text), after))
+            return
         delta: JsonObject = {"content": event.text}
         if event.annotations:
             delta["annotations"] = annotation_objects(event.annotations, part.offset, choice.said)
@@ -219,7 +234,11 @@ class ChatStreamRenderer:
         elif part.started.custom or part.unwrap:
             self._delta(choice, {"tool_calls": [{"index": part.call, "custom": {"input": text}}]}, out)
         else:
-            self._delta(choice, {"tool_calls": [{"index": part.call, "function": {"arguments": text}}]}, out)
+            if part.around is None:
+                opening = b'{"tool_calls":[{"index":%d,"function":{"arguments":' % part.call
+                part.around = self._around(choice, opening, b"}}]}")
+            before, after = part.around
+            out.append(b"%b%b%b" % (before, msgspec.json.encode(text), after))
 
     def _part_ended(self, event: PartEnded, out: list[bytes]) -> None:
         choice = self._choices[event.choice]
