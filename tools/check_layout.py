@@ -32,6 +32,7 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
 """Module under `src/tollway` → the test file that tests it instead, under `tests`."""
 
 TESTS_OF_SEVERAL: Final[Mapping[str, str]] = {
+    "dialects/test_every_pair.py": "made-up conversations, answers and streams through every pair of dialects",
     "dialects/test_goldens.py": "what every provider dialect gets for every request of the corpus",
     "dialects/test_openai_round_trips.py": "requests through the OpenAI dialects and back",
     "dialects/test_openai_sdk.py": "what the OpenAI SDK makes of our streams and errors",
