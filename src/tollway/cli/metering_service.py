@@ -1,4 +1,4 @@
-"""Composes the ingester with its ledger and, where an endpoint is set, the OpenTelemetry exporter."""
+"""Composes what looks after the spool, the ingester with its ledger and, where an endpoint is set, the OpenTelemetry exporter."""
 
 from pathlib import Path
 
@@ -6,10 +6,12 @@ from tollway.gateway.log import Log
 from tollway.metering.otel import OtelExporter
 from tollway.metering.otel_settings import OtelSettings
 from tollway.metering.service import Ingester
+from tollway.metering.spool_sync import SpoolSync
 from tollway.snapshot.document import Telemetry
 from tollway.snapshot.plugins import BrokenPlugin, UnknownPlugin, provider
 from tollway.stores.ledger_sqlite import LEDGER_FILE, SqliteLedger
 from tollway.wire.exposition import Family
+from tollway.wire.spool_format import SPOOL_DIRECTORY
 
 
 class MeteringService:
@@ -33,13 +35,16 @@ class MeteringService:
             self._exporter = OtelExporter(settings, provider_name=otel_name)
         on_records = self._exporter.offer if self._exporter is not None else None
         self._ingester = Ingester(data_dir, self._ledger, log=log, on_records=on_records)
+        self._sync = SpoolSync(data_dir / SPOOL_DIRECTORY, log=log)
 
     def start(self) -> None:
         """Begin."""
+        self._sync.start()
         self._ingester.start()
 
     def stop(self) -> None:
         """Ingest what is there, then end."""
+        self._sync.stop()
         self._ingester.stop()
         self._ledger.close()
         if self._exporter is not None:

@@ -36,8 +36,10 @@ from tollway.gateway.worker import Plugins, Worker
 from tollway.snapshot.codec import SnapshotRefused, decode, policy_config
 from tollway.snapshot.plugins import policy_type, provider
 from tollway.stores.counters_lmdb import LmdbCounters
+from tollway.wire.spool_format import SPOOL_DIRECTORY
 
 _DRAIN_AFTER_SUPERVISOR_SECONDS = 25.0
+_SYNC_SECONDS = 1.0
 
 
 class WorkerProcess:
@@ -49,7 +51,8 @@ class WorkerProcess:
         self.channel = channel
         self.log = Log(clock, fields={"worker": number, "pid": os.getpid()})
         self.metrics = Metrics(clock, provider_name=_otel_name)
-        self.spool = Spool(data_dir / "spool", clock.new_id())
+        # The supervisor syncs it far more often; see `metering/spool_sync.py`.
+        self.spool = Spool(data_dir / SPOOL_DIRECTORY, clock.new_id(), sync_seconds=_SYNC_SECONDS)
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
         self._token = 0
         self.worker = Worker(
