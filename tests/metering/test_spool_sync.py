@@ -21,7 +21,7 @@ class Journal:
     def _sync(self, fd: int) -> None:
         if self.refuses:
             raise OSError(5, "Input/output error")
-        self.synced.append(Path(os.readlink(f"/proc/self/fd/{fd}")).name)
+        self.synced.append(Path(f"/proc/self/fd/{fd}").readlink().name)
         self.seen.set()
 
     def error(self, message: str, **fields: object) -> None:

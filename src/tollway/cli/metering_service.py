@@ -1,4 +1,4 @@
-"""Composes what looks after the spool, the ingester with its ledger and, where an endpoint is set, the OpenTelemetry exporter."""
+"""Composes what looks after the spool: its sync, the ingester with its ledger and, where one is set, the exporter."""
 
 from pathlib import Path
 
