@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 TEST_PROCESSES ?= 2
 
-.PHONY: help run setup dev check test proof bench docs sizes lock clean
+.PHONY: help run setup dev check test proof bench fuzz docs sizes lock clean
 
 help:                     ## list what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
@@ -49,6 +49,9 @@ proof: $(DEV_OK)          ## the long proofs: kills, soak, all clients
 bench: $(RUN_OK)          ## beside nginx, LiteLLM and Portkey, in one run
 	@command -v nginx >/dev/null && command -v wrk >/dev/null || apt-get install --yes --quiet nginx-light wrk
 	$(BIN)/python -m benchmarks.run
+
+fuzz: $(DEV_OK)           ## feed every reader hostile bytes, a minute each, guided by the code they reach
+	$(BIN)/python -m tests.fuzz
 
 docs: $(DEV_OK)           ## the documentation, as HTML
 	$(BIN)/sphinx-build -n -W -q -b html docs docs/_build/html

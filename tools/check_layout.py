@@ -17,7 +17,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
-UNMIRRORED_FOLDERS: Final = frozenset({"benchmarks", "corpus", "docs", "e2e", "golden", "support", "tools"})
+UNMIRRORED_FOLDERS: Final = frozenset({"benchmarks", "corpus", "docs", "e2e", "fuzz", "golden", "support", "tools"})
 """Folders of `tests` that mirror no package: whole processes, pages, tools, and material."""
 
 TESTED_ELSEWHERE: Final[Mapping[str, str]] = {

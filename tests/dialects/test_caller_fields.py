@@ -25,8 +25,9 @@ from tollway.dialects.caller_fields import (
         (b"null", "got null"),
         (b"[" * 100_000, "nested too deeply"),
         (b"\xff\xfe", "not valid JSON"),
+        (b'{"model":"\xb9"}', "not valid JSON"),
     ],
-    ids=["empty", "cut", "array", "null", "deep", "not-utf8"],
+    ids=["empty", "cut", "array", "null", "deep", "not-utf8", "a string that is not utf-8"],
 )
 def test_a_body_that_is_no_object_is_the_callers_error(body: bytes, word: str) -> None:
     with pytest.raises(BadRequest, match=word):

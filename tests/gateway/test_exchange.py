@@ -826,3 +826,18 @@ async def test_a_slow_upstream_is_given_up() -> None:
         up.on(msgspec.structs.replace(OK, before=[Hang()]))
         answer = await in_time(served.ask())
         assert (answer.status, served.record.outcome) == (504, "timeout")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"model":"\xb9","messages":[]}', b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"\xb9"}]}'],
+    ids=["in the model", "in what is translated"],
+)
+async def test_bytes_that_are_no_text_are_the_callers_error(body: bytes) -> None:
+    async with (
+        ScriptedUpstream() as up,
+        serving(proxy(route(up, provider="anthropic", target_model="claude-sonnet-4-5"))) as served,
+    ):
+        answer = await served.ask(raw=body, headers={"content-type": "application/json"})
+        assert answer.status == 400
+        assert up.requests == []

@@ -11,7 +11,7 @@ from typing import NoReturn, cast
 import msgspec
 
 from tollway.core.errors import BadRequest, UpstreamGarbled
-from tollway.core.json_value import Json, JsonObject
+from tollway.core.json_value import NOT_JSON, Json, JsonObject
 
 _KINDS: dict[object, str] = {
     dict: "an object",
@@ -49,7 +49,7 @@ def decode_request(body: bytes) -> JsonObject:
     """
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise BadRequest(
             f"the request body is not valid JSON: {reason}; send one JSON object", code="invalid_json"
@@ -70,7 +70,7 @@ def decode_answer(body: bytes, what: str) -> JsonObject:
     """
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise UpstreamGarbled(f"the provider's {what} is not valid JSON") from error
     if not isinstance(value, dict):
         raise UpstreamGarbled(f"the provider's {what} is not a JSON object")

@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from tollway.core.json_value import NOT_JSON
+
 _MARK: Final = b"tollway-proof/1\n"
 
 
@@ -44,7 +46,7 @@ def unpack(signature: str | None) -> CarriedProof | None:
     try:
         raw = base64.b64decode(standard_base64(signature), validate=True)
         return _DECODER.decode(raw[len(_MARK) :]) if raw.startswith(_MARK) else None
-    except (binascii.Error, msgspec.DecodeError):
+    except (binascii.Error, *NOT_JSON):
         return None
 
 

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from tollway.core.conversation import Conversation, Message, Part, Tool, ToolCall, ToolResult
+from tollway.core.json_value import NOT_JSON
 
 _ARGUMENT: Final = "input"
 
@@ -48,7 +49,7 @@ def unwrapped(arguments: str) -> str:
     """
     try:
         return _DECODER.decode(arguments).input
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return arguments
 
 

@@ -16,7 +16,7 @@ import msgspec
 from tollway.core.conversation import Losses
 from tollway.core.embeddings import EmbeddingsAnswer, EmbeddingsRequest
 from tollway.core.errors import BadRequest, TollwayError, UpstreamAnswered, UpstreamGarbled
-from tollway.core.json_value import Json, JsonObject
+from tollway.core.json_value import NOT_JSON, Json, JsonObject
 from tollway.core.usage import Usage
 from tollway.dialects.caller_fields import Fields, as_count, as_list, as_object, decode_answer, decode_request
 from tollway.dialects.gemini.errors import parse_error, render_error
@@ -153,7 +153,7 @@ class GeminiEmbeddings:
             return
         try:
             requests = msgspec.json.decode(members["requests"], type=list[dict[str, msgspec.Raw]])
-        except msgspec.DecodeError:
+        except NOT_JSON:
             return  # not a batch; the provider says what is wrong with it
         for one in requests:
             one["model"] = name
@@ -163,7 +163,7 @@ class GeminiEmbeddings:
         """Find usage in an answer. Never raises."""
         try:
             usage = _ANSWER.decode(body).usage_metadata
-        except (msgspec.DecodeError, RecursionError):
+        except NOT_JSON:
             return AnswerFacts()
         return AnswerFacts(usage=_usage(usage) if usage else None)
 

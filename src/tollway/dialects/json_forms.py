@@ -5,7 +5,7 @@ from typing import Final, cast
 
 import msgspec
 
-from tollway.core.json_value import Json, JsonObject
+from tollway.core.json_value import NOT_JSON, Json, JsonObject
 
 _SNAKE: Final = re.compile(r"_([a-z0-9])")
 
@@ -32,7 +32,7 @@ def object_of(text: str) -> JsonObject | None:
     """Read JSON text that should be an object; None where it is something else."""
     try:
         value: Json = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return None
     return cast("JsonObject", value) if isinstance(value, dict) else None
 

@@ -11,7 +11,7 @@ import msgspec
 from tollway.core.conversation import Losses
 from tollway.core.embeddings import EmbeddingsAnswer, EmbeddingsRequest
 from tollway.core.errors import BadRequest, TollwayError, UpstreamAnswered, UpstreamGarbled
-from tollway.core.json_value import Json, JsonObject
+from tollway.core.json_value import NOT_JSON, Json, JsonObject
 from tollway.core.usage import Usage, usage_from_totals
 from tollway.dialects import openai_errors
 from tollway.dialects.caller_fields import Fields, as_count, as_list, as_object, as_text, decode_answer, decode_request
@@ -129,7 +129,7 @@ class OpenAIEmbeddings:
         """Find usage and served model in an answer."""
         try:
             found = _FACTS.decode(body)
-        except (msgspec.DecodeError, RecursionError):
+        except NOT_JSON:
             return AnswerFacts()
         return AnswerFacts(usage=_usage(found.usage or {}), model=found.model or "")
 

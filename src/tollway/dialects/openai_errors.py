@@ -8,7 +8,7 @@ import msgspec
 
 from tollway.core.answer import StreamFailed
 from tollway.core.errors import TollwayError, UpstreamAnswered
-from tollway.core.json_value import Json, JsonObject
+from tollway.core.json_value import NOT_JSON, Json, JsonObject
 from tollway.dialects.caller_fields import as_list, as_object
 
 _TYPE_BY_STATUS = {
@@ -95,7 +95,7 @@ def parse_error(status: int, body: bytes, headers: Mapping[str, str]) -> Upstrea
     """
     try:
         value: Json = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         value = None
     wrapped = as_list(value)
     fields = _error_fields(as_object(wrapped[0] if wrapped else value))

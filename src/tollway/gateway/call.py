@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from tollway.core.ids import RequestedModel
+from tollway.core.json_value import NOT_JSON
 from tollway.core.usage import Usage
 from tollway.expressions import ExpressionError
 from tollway.gateway.clock import SystemClock, new_correlation_id
@@ -169,7 +170,7 @@ class Call:
         if self._payload is msgspec.UNSET:
             try:
                 self._payload = msgspec.json.decode(self.request.body) if self.request.body else None
-            except (msgspec.DecodeError, RecursionError) as error:
+            except NOT_JSON as error:
                 msg = "payload: the body is not JSON"
                 raise ExpressionError(msg) from error
         return self._payload
@@ -192,7 +193,7 @@ class Call:
             return None
         try:
             return msgspec.json.decode(raw, type=_GenerationLimit).maxOutputTokens
-        except msgspec.DecodeError:
+        except NOT_JSON:
             return None
 
     # --- who sent it
@@ -306,5 +307,5 @@ class _GenerationLimit(msgspec.Struct):
 def _integer(raw: msgspec.Raw) -> int | None:
     try:
         return msgspec.json.decode(raw, type=int | None)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return None

@@ -27,6 +27,7 @@ from tollway.core.errors import (
     UpstreamGarbled,
 )
 from tollway.core.ids import RequestedModel
+from tollway.core.json_value import NOT_JSON
 from tollway.expressions import Expression
 from tollway.gateway import answers, chain
 from tollway.gateway.attempt import Attempt
@@ -768,7 +769,7 @@ class Exchange(Call):
 def _text(raw: msgspec.Raw, field: str) -> str:
     try:
         return _decode_text(raw)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         raise BadRequest(f"'{field}' must be a string", param=field) from None
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from tollway.core.errors import BadRequest
+from tollway.core.json_value import NOT_JSON
 
 _decode: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 # Whole strings are one token, so that brackets inside them do not count. One that never ends is one
@@ -39,7 +40,7 @@ def read_members(body: bytes, max_depth: int) -> dict[str, msgspec.Raw]:
     except msgspec.ValidationError:
         msg = "the body is not a JSON object"
         raise BadRequest(msg) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise BadRequest(f"the body is not valid JSON: {error}") from None
     return members
 

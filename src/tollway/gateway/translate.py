@@ -13,6 +13,7 @@ import msgspec
 from tollway.core.conversation import Conversation, Losses
 from tollway.core.embeddings import EmbeddingsRequest
 from tollway.core.errors import InternalError, TollwayError, UpstreamAnswered, UpstreamError
+from tollway.core.json_value import NOT_JSON
 from tollway.gateway.answer_headers import header_line
 from tollway.gateway.json_body import write_members
 from tollway.gateway.relay import PassthroughRelay, Relay, TranslatingRelay
@@ -288,7 +289,7 @@ def _is_object(body: bytes) -> bool:
         return False
     try:
         msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return False
     return True
 

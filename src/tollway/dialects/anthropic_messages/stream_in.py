@@ -24,7 +24,7 @@ from tollway.core.answer import (
 )
 from tollway.core.conversation import Opaque
 from tollway.core.errors import UpstreamGarbled
-from tollway.core.json_value import Json, JsonObject
+from tollway.core.json_value import NOT_JSON, Json, JsonObject
 from tollway.dialects.anthropic_messages.answer import native_finish, neutral_finish
 from tollway.dialects.anthropic_messages.content import NAME
 from tollway.dialects.anthropic_messages.errors import stream_failure
@@ -193,7 +193,7 @@ _TEXT_MEMBER: Final = {"text": "text", "thinking": "thinking"}
 def _decode(event: SseEvent) -> JsonObject:
     try:
         value: Json = msgspec.json.decode(event.data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise UpstreamGarbled("the provider's stream holds an event that is not JSON") from error
     found = as_object(value)
     return found if "type" in found or not event.event else {"type": event.event} | found

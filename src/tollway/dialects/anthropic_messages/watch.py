@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from tollway.core.json_value import JsonObject
+from tollway.core.json_value import NOT_JSON, JsonObject
 from tollway.core.usage import Usage
 from tollway.dialects.anthropic_messages.usage import merge_usage, neutral_tier, read_usage, served_model
 from tollway.interfaces.dialect import AnswerFacts
@@ -48,7 +48,7 @@ def answer_facts(body: bytes) -> AnswerFacts:
     """Find usage and served model in a whole answer. Never raises."""
     try:
         message = _MESSAGE.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return AnswerFacts()
     return _facts(message, message.usage, message.stop_reason or "")
 
@@ -127,6 +127,6 @@ def _events(data: bytes) -> list[_Event]:
         if line.startswith(b"data:"):
             try:
                 found.append(_EVENT.decode(line[5:]))
-            except (msgspec.DecodeError, RecursionError):
+            except NOT_JSON:
                 continue
     return found

@@ -11,7 +11,7 @@ import msgspec
 
 from tollway.core.answer import StreamFailed
 from tollway.core.errors import TollwayError, UpstreamAnswered
-from tollway.core.json_value import Json, JsonObject
+from tollway.core.json_value import NOT_JSON, Json, JsonObject
 from tollway.dialects import openai_errors
 from tollway.dialects.caller_fields import as_list, as_object, as_text
 
@@ -81,7 +81,7 @@ def parse_error(status: int, body: bytes, headers: Mapping[str, str]) -> Upstrea
     found = openai_errors.parse_error(status, body, headers)
     try:
         value: Json = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return found
     wrapped = as_list(value)
     details = as_list(as_object(as_object(wrapped[0] if wrapped else value).get("error")).get("details"))

@@ -24,7 +24,7 @@ from tollway.core.answer import (
 )
 from tollway.core.conversation import Audio, Image, Opaque, Part, Reasoning, Text, ToolCall
 from tollway.core.errors import UpstreamGarbled
-from tollway.core.json_value import Json, JsonObject
+from tollway.core.json_value import NOT_JSON, Json, JsonObject
 from tollway.dialects.caller_fields import as_count, as_list, as_object, as_text, without
 from tollway.dialects.gemini.answer import (
     CANDIDATE,
@@ -147,7 +147,7 @@ class GeminiParser:
             return False
         try:
             answer = _decode_plain(data)
-        except (msgspec.DecodeError, RecursionError):
+        except NOT_JSON:
             return False
         candidate = answer.candidates[0]
         state = self._candidates.get(candidate.index)
@@ -237,7 +237,7 @@ class GeminiParser:
 def _decode(event: SseEvent) -> JsonObject:
     try:
         value: Json = msgspec.json.decode(event.data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise UpstreamGarbled("the provider's stream holds an event that is not JSON") from error
     wrapped = as_list(value)  # an error may come as a list of one
     return as_object(wrapped[0] if wrapped else value)

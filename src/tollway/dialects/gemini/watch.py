@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from tollway.core.json_value import JsonObject
+from tollway.core.json_value import NOT_JSON, JsonObject
 from tollway.dialects.gemini.usage import count_searches, neutral_tier, read_usage
 from tollway.dialects.json_forms import object_of
 from tollway.interfaces.dialect import AnswerFacts
@@ -55,7 +55,7 @@ def answer_facts(body: bytes) -> AnswerFacts:
     """Find usage and served model in a whole answer. Never raises."""
     try:
         return _facts([_ANSWER.decode(body)])
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return AnswerFacts()
 
 
@@ -148,7 +148,7 @@ def _answers(data: bytes) -> list[_Answer]:
                 found.append(_ANSWER.decode(line[5:]))
             elif b'"usageMetadata"' in line:
                 found.append(_tail(line))
-        except (msgspec.DecodeError, RecursionError):
+        except NOT_JSON:
             continue
     return found
 

@@ -29,7 +29,7 @@ from tollway.core.answer import (
 )
 from tollway.core.conversation import Image, Opaque, Reasoning, Refusal, Text
 from tollway.core.errors import UpstreamGarbled
-from tollway.core.json_value import Json, JsonObject
+from tollway.core.json_value import NOT_JSON, Json, JsonObject
 from tollway.dialects.caller_fields import as_list, as_object, as_seconds, as_text
 from tollway.dialects.openai_chat.answer_in import (
     answer_image,
@@ -126,7 +126,7 @@ class ChatStreamParser:
             return False
         try:
             choice = _decode_plain(data).choices[0]
-        except (msgspec.DecodeError, RecursionError):
+        except NOT_JSON:
             return False
         reader = self._choices.get(choice.index)
         return reader is not None and reader.says_text and reader.say(choice.delta.content, out)
@@ -142,7 +142,7 @@ class ChatStreamParser:
     def _chunk(self, event: SseEvent, out: list[StreamEvent]) -> None:
         try:
             chunk = msgspec.json.decode(event.data)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except NOT_JSON as error:
             raise UpstreamGarbled("the provider's stream holds an event that is not valid JSON") from error
         if not isinstance(chunk, dict):
             raise UpstreamGarbled("the provider's stream holds an event that is not a JSON object")
@@ -216,7 +216,7 @@ class _Call:
             return False
         try:
             msgspec.json.decode(text)
-        except (msgspec.DecodeError, RecursionError):
+        except NOT_JSON:
             return False
         return True
 

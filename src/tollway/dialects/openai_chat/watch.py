@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from tollway.core.json_value import Json, JsonObject
+from tollway.core.json_value import NOT_JSON, Json, JsonObject
 from tollway.core.usage import Usage
 from tollway.dialects.caller_fields import as_object
 from tollway.dialects.openai_chat.usage import PlainUsage, parse_usage
@@ -78,11 +78,11 @@ def _decode(data: bytes) -> _Answer | None:
         return _PLAIN.decode(data)
     except msgspec.ValidationError:
         pass
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return None
     try:
         return _LOOSE.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return None
 
 

@@ -25,7 +25,7 @@ from tollway.core.answer import (
 )
 from tollway.core.conversation import Image, Opaque, Part, Reasoning, Refusal, Text, ToolCall
 from tollway.core.errors import UpstreamGarbled
-from tollway.core.json_value import Json, JsonObject
+from tollway.core.json_value import NOT_JSON, Json, JsonObject
 from tollway.dialects.caller_fields import as_list, as_object, as_seconds, as_text
 from tollway.dialects.openai_errors import error_in_answer, stream_failure
 from tollway.dialects.openai_responses.answer_in import (
@@ -130,7 +130,7 @@ class ResponsesStreamParser:
                 continue  # some servers close with Chat's word
             try:
                 decoded = msgspec.json.decode(event.data)
-            except (msgspec.DecodeError, RecursionError) as error:
+            except NOT_JSON as error:
                 raise UpstreamGarbled("the provider's stream holds an event that is not valid JSON") from error
             if not isinstance(decoded, dict):
                 raise UpstreamGarbled("the provider's stream holds an event that is not a JSON object")

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from tollway.core.json_value import Json, JsonObject
+from tollway.core.json_value import NOT_JSON, Json, JsonObject
 from tollway.dialects.caller_fields import as_object, as_text
 from tollway.dialects.openai_responses.usage import parse_usage
 from tollway.dialects.passthrough import BOUNDARIES, CutEvents, data_in
@@ -45,7 +45,7 @@ def facts(body: bytes) -> AnswerFacts:
     """Read what the meter wants from a whole answer. Never raises."""
     try:
         return _facts(_RESPONSE.decode(body), AnswerFacts())
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return AnswerFacts()
 
 
@@ -109,7 +109,7 @@ class ResponsesStreamWatch:
                 continue
             try:
                 event = _EVENT.decode(one)
-            except (msgspec.DecodeError, RecursionError):
+            except NOT_JSON:
                 continue
             if event.type in {"error", "response.failed"} or (event.error and not event.type):
                 self._failed = True
