@@ -2,7 +2,7 @@
 
 Words of `Provider.unsupported` beyond field names: `developer` (the role; written as `system`),
 `custom_tools` (rewritten as functions), `allowed_tools` (the tools are narrowed instead),
-`extra_content` (Gemini's signatures are left out).
+`extra_content` (Gemini's signatures are left out), `refusal` (in an assistant message; written as its words).
 """
 
 from typing import Final
@@ -76,7 +76,7 @@ def render_request(request: Conversation, provider: Provider, losses: Losses) ->
     specific = carried_specific(request, NAME, losses)
     if "custom_tools" in lacks:
         request = without_custom_tools(request)
-    body["messages"] = MessageWriter(request, losses, lacks).write()
+    body["messages"] = MessageWriter(request, losses, provider).write()
     _tools(body, request, provider, losses)
     _sampling(body, request, provider, losses)
     _output(body, request)
@@ -88,6 +88,8 @@ def render_request(request: Conversation, provider: Provider, losses: Losses) ->
     for name, value in (*specific.items(), *request.rest.items()):
         body.setdefault(name, value)
     _drop_unsupported(body, request, lacks, losses)
+    for name in provider.renamed.keys() & body.keys():
+        body[provider.renamed[name]] = body.pop(name)
     return msgspec.json.encode(body)
 
 
