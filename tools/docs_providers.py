@@ -9,7 +9,7 @@ python tools/docs_providers.py --check    exit 1 when it is not what the provide
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -211,16 +211,7 @@ def _section(one: Provider) -> str:
         lines.append(f"| maximum of output tokens where the caller gave none | {one.default_max_output_tokens:,} |\n")
     if one.max_tokens_field:
         lines.append(f"| the maximum is sent as | `{one.max_tokens_field}` |\n")
-    if one.renamed:
-        lines.append(f"| fields it names otherwise | {_renamed(one.renamed)} |\n")
-    if one.tool_call_id_length:
-        lines.append(f"| ids of tool calls | replaced by {one.tool_call_id_length} letters and digits |\n")
-    if one.file_part != "file":
-        lines.append(f"| a document is sent as | `{one.file_part}` |\n")
-    if one.bare_audio:
-        lines.append("| sound is sent as | the base64 text itself |\n")
-    if one.thinking_member:
-        lines.append(f"| earlier thinking goes back as | `{one.thinking_member}` |\n")
+    lines.extend(_own_words(one))
     if one.unsupported:
         lines.append(f"| left out when translating, and reported | {_names(one.unsupported)} |\n")
     lines.append(f"| spoken by `tollway sim` | {f'`{one.sim_path}`' if one.sim_path else 'no'} |\n")
@@ -228,6 +219,23 @@ def _section(one: Provider) -> str:
     if one.known_models:
         lines.append(f"\nModels that lead here without a prefix: {_names(one.known_models)}.\n")
     return "".join(lines)
+
+
+def _own_words(one: Provider) -> Iterator[str]:
+    """Where its words differ from OpenAI's."""
+    if one.renamed:
+        yield f"| fields it names otherwise | {_renamed(one.renamed)} |\n"
+    if one.tool_call_id_length:
+        yield f"| ids of tool calls | replaced by {one.tool_call_id_length} letters and digits |\n"
+    if one.file_part != "file":
+        yield f"| a document is sent as | `{one.file_part}` |\n"
+    if one.bare_audio:
+        yield "| sound is sent as | the base64 text itself |\n"
+    if one.thinking_off:
+        off = msgspec.json.encode(one.thinking_off).decode()
+        yield f"| thinking is switched off by | `{off}` |\n"
+    if one.thinking_member:
+        yield f"| earlier thinking goes back as | `{one.thinking_member}` |\n"
 
 
 def _paths(paths: Mapping[str, str]) -> str:

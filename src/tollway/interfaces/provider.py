@@ -96,6 +96,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Chat only: the kind of content part that holds a document."""
     bare_audio: bool = False
     """Chat only: sound is the base64 text itself, not an object around it."""
+    thinking_off: Mapping[str, object] = {}
+    """Chat only: the request members that switch thinking off, whichever model is asked; empty where there
+    are none, so that a caller's wish for no thinking is dropped and reported."""
     thinking_member: str = ""
     """Chat only: the member of an assistant message in which it wants its earlier thinking back; empty
     where it refuses or ignores it, so that thinking of the history is dropped and reported."""

@@ -43,6 +43,7 @@ PROVIDER: Final = Provider(
         }
     ),
     max_tokens_field="max_tokens",
+    thinking_off={"thinking": {"type": "disabled"}},  # "Thinking mode is enabled by default"
     # "The reasoning_content in the thinking mode must be passed back to the API."
     thinking_member="reasoning_content",
     media=frozenset({"image", "image-address"}),  # deepseek-flash sees; "file input is not supported"

@@ -36,6 +36,7 @@ PROVIDER: Final = Provider(
     ),
     # max_tokens: "deprecated, use max_completion_tokens"
     max_tokens_field="max_completion_tokens",
+    thinking_off={"reasoning": {"effort": "none"}},
     # Models that think with tools need their thinking back; proofs in `reasoning_details` are the caller's to send.
     thinking_member="reasoning",
     limits=Limits(stop_sequences=4),  # "Stop sequences (up to 4)"

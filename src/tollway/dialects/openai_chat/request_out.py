@@ -80,7 +80,7 @@ def render_request(request: Conversation, provider: Provider, losses: Losses) ->
     _tools(body, request, provider, losses)
     _sampling(body, request, provider, losses)
     _output(body, request)
-    _reasoning(body, request, losses)
+    _reasoning(body, request, provider, losses)
     _account(body, request, losses)
     if request.stream:
         body["stream"] = True
@@ -167,12 +167,14 @@ def _output(body: JsonObject, request: Conversation) -> None:
         body["response_format"] = {"type": "text"}
 
 
-def _reasoning(body: JsonObject, request: Conversation, losses: Losses) -> None:
+def _reasoning(body: JsonObject, request: Conversation, provider: Provider, losses: Losses) -> None:
     reasoning = request.reasoning
     if reasoning is None:
         return
     name = field_name(request.dialect, "reasoning")
-    if reasoning.effort is not None:
+    if provider.thinking_off and (reasoning.enabled is False or reasoning.effort == "none"):
+        body |= provider.thinking_off
+    elif reasoning.effort is not None:
         body["reasoning_effort"] = reasoning.effort
     elif reasoning.budget_tokens:
         body["reasoning_effort"] = effort_for_budget(reasoning.budget_tokens)
