@@ -410,6 +410,15 @@ def test_pages_told_with_every_chunk_are_cited_once_at_the_end_of_the_text() -> 
     assert [one["url_citation"]["url"] for one in text.annotations] == ["https://a", "https://b"]
 
 
+def test_pages_first_told_in_the_middle_of_a_text_are_not_missed() -> None:
+    told = {"search_results": [{"title": "A", "url": "https://a"}]}
+    chunks = [_delta(content="a"), _delta(content="b"), _delta(content="c") | told, _delta(finish="stop")]
+    (text,) = _parts(*chunks)
+    assert isinstance(text, Text)
+    assert text.text == "abc"
+    assert [one["url_citation"]["title"] for one in text.annotations] == ["A"]
+
+
 def test_a_provider_that_cites_for_itself_is_not_added_to() -> None:
     own = {"type": "url_citation", "url_citation": {"url": "https://a", "start_index": 0, "end_index": 1}}
     chunks = [_delta(content="a", annotations=[own]), _delta(finish="stop") | {"citations": ["https://b"]}]
