@@ -40,6 +40,7 @@ TESTS_OF_SEVERAL: Final[Mapping[str, str]] = {
     "dialects/test_recorded_openai.py": "recorded traffic through every pair of dialects",
     "dialects/test_round_trips.py": "requests, answers and streams through every dialect and back",
     "providers/test_goldens.py": "what every provider gets for every request of the corpus",
+    "providers/test_recorded_counting.py": "how every provider counts, against its recorded answers",
 }
 """Test file under `tests` without a source of its name → what it tests."""
 

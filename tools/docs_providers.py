@@ -1,14 +1,37 @@
 """Writes `docs/reference/providers.md` from the value each provider's file holds.
 
+What each provider takes is not copied from its file but tried: a request that holds just that is written for it, and
+the table says what became of it.
+
 python tools/docs_providers.py            write it
 python tools/docs_providers.py --check    exit 1 when it is not what the providers say
 """
 
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import msgspec
+
+from tollway.core.conversation import (
+    Audio,
+    Conversation,
+    File,
+    Image,
+    Losses,
+    Message,
+    OutputFormat,
+    Part,
+    ReasoningRequest,
+    Text,
+    Tool,
+    ToolChoice,
+)
+from tollway.core.errors import BadRequest
+from tollway.dialects.fitting import fitted
+from tollway.dialects.registry import conversation_dialect
 from tollway.interfaces.provider import Provider
 from tollway.interfaces.signer import Signer
 from tollway.snapshot.plugins import provider, provider_names
@@ -23,6 +46,31 @@ _INTRODUCTION: Final = """\
 A route names its provider by the name in the first column; callers write it before a model, as in `openai/gpt-5`.
 What each API carries of another is in [](translation.md); how to add one is in [](../how-to/add-a-provider.md).
 
+"""
+
+_TAKEN: Final = """\
+
+## What each of them takes
+
+When a call is translated, a provider gets what it takes and no more.
+`yes`: it gets it, in its own API's words; `left out`: the answer's `x-tollway-dropped-fields` header names it;
+`refused`: without it the request would be another one, so the caller gets a 400 that names it, and nothing is sent.
+What is said here holds for the provider: a model of it may take less, and then the provider says so itself.
+Where a caller speaks the provider's own API, bytes pass, and none of this applies.
+
+"""
+
+_COUNTED: Final = """\
+
+## What each of them limits and counts
+
+A call with more than these limits is refused before it is sent.
+*Usage of streams*: whether Tollway asks for it (`stream_options.include_usage`) or the provider tells it unasked.
+*Inside* and *beside* say whether tokens are part of the provider's own total of its input or output;
+the ledger's counts never overlap, whatever the provider does.
+
+| provider | stop sequences | tools | usage of streams | cached input | cache writes | thinking | searches counted |
+|---|---|---|---|---|---|---|---|
 """
 
 _APIS: Final = {
@@ -43,11 +91,86 @@ def page() -> str:
         "|---|---|---|---|\n",
         *(f"| [`{one.name}`](#{_anchor(one)}) | {one.title} | {_url(one)} | {_key(one)} |\n" for one in providers),
     ]
-    return "".join([_INTRODUCTION, *rows, *map(_section, providers)])
+    tables = [_TAKEN, *(_taken(providers, features) for features in (_CONTENT, _SETTINGS)), _COUNTED]
+    return "".join([_INTRODUCTION, *rows, *tables, *map(_counted, providers), *map(_section, providers)])
+
+
+def _with(*parts: Part, **fields: Any) -> Conversation:
+    return Conversation(dialect="", model="", messages=(Message("user", (Text("hello"), *parts)),), **fields)
+
+
+_TOOLS: Final = (Tool(name="f", parameters={"type": "object", "properties": {}}),)
+_SCHEMA: Final = {"type": "object", "properties": {}, "additionalProperties": False}
+
+_CONTENT: Final = {
+    "pictures": _with(Image(data="QQ==", media_type="image/png")),
+    "pictures by address": _with(Image(url="https://example.com/a.png")),
+    "sound": _with(Audio("QQ==", "wav")),
+    "documents": _with(File(data="QQ==", media_type="application/pdf", filename="a.pdf")),
+    "tools": _with(tools=_TOOLS),
+    "a demanded tool": _with(tools=_TOOLS, tool_choice=ToolChoice("named", names=("f",))),
+    "one tool at a time": _with(tools=_TOOLS, parallel_tool_calls=False),
+    "any JSON": _with(output=OutputFormat("json")),
+    "a JSON Schema": _with(output=OutputFormat("schema", schema=_SCHEMA)),
+}
+_SETTINGS: Final = {
+    "effort of thinking": _with(reasoning=ReasoningRequest(effort="low")),
+    "several answers": _with(count=2),
+    "log probabilities": _with(logprobs=True, top_logprobs=2),
+    "seed": _with(seed=1),
+    "`top_k`": _with(top_k=4),
+    "penalties": _with(presence_penalty=0.1, frequency_penalty=0.1),
+    "stop sequences": _with(stop=("END",)),
+    "who asks": _with(user="u"),
+}
+
+
+def _taken(providers: list[Provider], features: Mapping[str, Conversation]) -> str:
+    head = f"| provider | {' | '.join(features)} |\n|---|{'---|' * len(features)}\n"
+    rows = (
+        f"| `{one.name}` | {' | '.join(_outcome(one, request) for request in features.values())} |\n"
+        for one in providers
+        if one.conversation
+    )
+    return head + "".join(rows) + "\n"
+
+
+def _outcome(one: Provider, asked: Conversation) -> str:
+    """The best that becomes of a request, whichever of the provider's models is asked."""
+    found = {_tried(one, asked, model) for model in one.known_models or {"m"}}
+    return next(outcome for outcome in ("yes", "left out", "refused") if outcome in found)
+
+
+def _tried(one: Provider, asked: Conversation, model: str) -> str:
+    """What becomes of a request whose caller speaks another API than the provider does."""
+    target = next(iter(one.conversation))
+    caller = "gemini" if target != "gemini" else "openai-chat"
+    request = msgspec.structs.replace(asked, dialect=caller, model=model)
+    losses = Losses()
+    try:
+        conversation_dialect(target).render_request(fitted(request, one, losses), one, losses)
+    except BadRequest:
+        return "refused"
+    return "left out" if losses.fields else "yes"
+
+
+def _counted(one: Provider) -> str:
+    limits, counting = one.limits, one.counting
+    cells = (
+        f"`{one.name}`",
+        str(limits.stop_sequences or ""),
+        str(limits.tools or ""),
+        "asked for" if counting.stream_usage == "asked" else "always",
+        counting.cached,
+        counting.cache_writes,
+        counting.reasoning,
+        "yes" if counting.web_searches else "no",
+    )
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _anchor(one: Provider) -> str:
-    return one.title.lower().replace(" ", "-")
+    return re.sub(r"[^a-z0-9 -]", "", one.title.lower()).replace(" ", "-")
 
 
 def _url(one: Provider) -> str:
@@ -88,6 +211,7 @@ def _section(one: Provider) -> str:
         lines.append(f"| maximum of output tokens where the caller gave none | {one.default_max_output_tokens:,} |\n")
     if one.max_tokens_field:
         lines.append(f"| the maximum is sent as | `{one.max_tokens_field}` |\n")
+    lines.extend(_own_words(one))
     if one.unsupported:
         lines.append(f"| left out when translating, and reported | {_names(one.unsupported)} |\n")
     lines.append(f"| spoken by `tollway sim` | {f'`{one.sim_path}`' if one.sim_path else 'no'} |\n")
@@ -97,8 +221,29 @@ def _section(one: Provider) -> str:
     return "".join(lines)
 
 
+def _own_words(one: Provider) -> Iterator[str]:
+    """Where its words differ from OpenAI's."""
+    if one.renamed:
+        yield f"| fields it names otherwise | {_renamed(one.renamed)} |\n"
+    if one.tool_call_id_length:
+        yield f"| ids of tool calls | replaced by {one.tool_call_id_length} letters and digits |\n"
+    if one.file_part != "file":
+        yield f"| a document is sent as | `{one.file_part}` |\n"
+    if one.bare_audio:
+        yield "| sound is sent as | the base64 text itself |\n"
+    if one.thinking_off:
+        off = msgspec.json.encode(one.thinking_off).decode()
+        yield f"| thinking is switched off by | `{off}` |\n"
+    if one.thinking_member:
+        yield f"| earlier thinking goes back as | `{one.thinking_member}` |\n"
+
+
 def _paths(paths: Mapping[str, str]) -> str:
     return ", ".join(f"{_APIS[dialect]} at `{path}`" for dialect, path in paths.items())
+
+
+def _renamed(renamed: Mapping[str, str]) -> str:
+    return ", ".join(f"`{name}` as `{own}`" for name, own in renamed.items())
 
 
 def _pairs(pairs: Mapping[str, str]) -> str:

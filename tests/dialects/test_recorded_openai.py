@@ -152,7 +152,9 @@ def test_usage_is_what_a_second_reader_finds(recording: Recording) -> None:
     assert usage.input_tokens == (expected.input_tokens or 0)
     beside = usage.reasoning if raw.get("total_tokens") != sum(_totals(raw)) else 0
     assert usage.output_tokens == (expected.output_tokens or 0) + beside
-    assert usage.cached_tokens == (expected.cache_read_tokens or raw.get("prompt_cache_hit_tokens") or 0)
+    at_the_top = raw.get("prompt_cache_hit_tokens") or raw.get("num_cached_tokens") or 0
+    assert usage.cached_tokens == (expected.cache_read_tokens or at_the_top)
+    assert usage.web_searches == (raw.get("server_tool_use_details") or {}).get("web_search_requests", 0)
 
 
 def _totals(raw: dict[str, Any]) -> tuple[int, int]:

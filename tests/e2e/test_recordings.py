@@ -15,6 +15,7 @@ from tests.support.validators import complaints
 
 from tollway.core.usage import Usage
 from tollway.interfaces.usage_record import UsageRecord
+from tollway.snapshot.plugins import provider, provider_names
 from tollway.testing import script
 from tollway.testing.upstream import ScriptedUpstream
 from tollway.wire.sse import SseDecoder
@@ -30,7 +31,8 @@ _RECORDINGS = [
     one for endpoint in _ENDPOINTS for one in recordings(endpoint=endpoint) if one.provider not in _OTHER_APIS
 ]
 _EMBEDDINGS = [one for one in recordings(endpoint="embeddings") if one.provider in {"openai", "mistral"}]
-_ROUTES = {"azure": "azureopenai", "azure-openai": "azureopenai", "ollama": "ollama", "openai": "openai"}
+_NAMES = {"azure": "azureopenai", "azure-openai": "azureopenai"}
+"""What recordings call a provider → what we do, where the two differ."""
 _SIZES = (1, 3, 17, 251, 64, 2)
 _PASSED = re.compile(r"x-request-id|request-id|apim-request-id|openai-processing-ms|(x|anthropic)-ratelimit-.*")
 _PATHS = {
@@ -61,8 +63,11 @@ def _route(recording: Recording) -> str:
         return "anthropic"
     if recording.endpoint == "generate":
         return "gemini"
+    name = _NAMES.get(recording.provider, recording.provider)
+    if name in provider_names() and _ENDPOINTS[recording.endpoint] in provider(name).conversation:
+        return name
     # Any server of the Responses API is reached as OpenAI's own is.
-    return _ROUTES.get(recording.provider, "openai" if recording.endpoint == "responses" else "openai-compatible")
+    return "openai" if recording.endpoint == "responses" else "openai-compatible"
 
 
 def _holds_error(one: Recording) -> bool:
@@ -100,14 +105,7 @@ def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
     folder = tmp_path_factory.mktemp("replay")
     with ScriptedUpstream() as upstream:
         routes = routes_to(
-            {
-                "openai": f"{upstream.url}/openai",
-                "azureopenai": f"{upstream.url}/azure",
-                "openai-compatible": f"{upstream.url}/other",
-                "ollama": f"{upstream.url}/ollama",
-                "anthropic": f"{upstream.url}/anthropic",
-                "gemini": f"{upstream.url}/gemini",
-            },
+            {name: f"{upstream.url}/{name}" for name in provider_names()},
             health={"minimum_calls": 100_000},
         )
         proxy = {"name": "p", "base_path": "/p", "format": "any", "routes": routes, "retries": {"attempts": 0}}
@@ -229,7 +227,8 @@ def _assert_metered(recording: Recording, usage: Usage) -> None:
     if recording.endpoint == "chat":
         if raw.get("total_tokens") != raw["prompt_tokens"] + raw["completion_tokens"]:
             expected_out += usage.reasoning  # this server counts its reasoning beside its completion
-        cached = cached or raw.get("prompt_cache_hit_tokens") or 0
+        cached = cached or raw.get("prompt_cache_hit_tokens") or raw.get("num_cached_tokens") or 0
+        assert usage.web_searches == (raw.get("server_tool_use_details") or {}).get("web_search_requests", 0)
     assert (usage.input_tokens, usage.output_tokens, usage.cached_tokens) == (expected_in, expected_out, cached)
     if recording.endpoint in {"generate", "messages"}:
         assert usage.reasoning == reasoning
@@ -274,8 +273,9 @@ _OTHER_CALLERS = [
 
 @pytest.mark.parametrize(("recording", "caller"), _OTHER_CALLERS)
 def test_a_caller_of_another_dialect_gets_what_its_sdk_takes(replay: Replay, recording: Recording, caller: str) -> None:
-    # OpenAI and Azure speak Responses themselves, so it takes another server of Chat Completions to translate.
-    route = "openai-compatible" if recording.endpoint == "chat" else _route(recording)
+    route = _route(recording)
+    if caller in provider(route).conversation:  # then bytes would pass: it takes a server of Chat alone to translate
+        route = "openai-compatible"
     path, body = _request(caller, f"{route}/recorded", stream=recording.is_stream)
     answer, record = replay.ask(recording, path, body)
     assert answer.status_code == 200, answer.text
@@ -305,12 +305,19 @@ def test_a_recorded_error_keeps_its_status_and_words_for_every_caller(
 
 @pytest.mark.parametrize("recording", _EMBEDDINGS, ids=_id)
 def test_embeddings_pass_as_they_came(replay: Replay, recording: Recording) -> None:
-    route = _ROUTES.get(recording.provider, "openai-compatible")
+    route = recording.provider
     answer, record = replay.ask(recording, "/v1/embeddings", {**recording.request_body, "model": f"{route}/recorded"})
     assert (answer.status_code, answer.content) == (recording.status, recording.body)
     if recording.status == 200:
         assert record.usage.input_tokens == msgspec.json.decode(recording.body)["usage"]["total_tokens"]
     assert record.operation == "embeddings"
+
+
+def test_recordings_of_many_providers_go_to_the_provider_itself() -> None:
+    if not _RECORDINGS:
+        pytest.skip("recorded material is absent")
+    routed = {_route(one) for one in _ANSWERS}
+    assert {"azureopenai", "cerebras", "deepseek", "groq", "huggingface", "mistral", "openrouter", "xai"} <= routed
 
 
 def test_there_are_recordings_of_every_dialect() -> None:

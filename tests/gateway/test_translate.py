@@ -43,6 +43,41 @@ async def test_a_stream_is_asked_for_its_usage_and_the_caller_sees_it_only_where
         assert served.record.usage.total_tokens == 50
 
 
+async def test_a_provider_that_tells_its_usage_anyway_is_not_asked() -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up, provider="mistral"))) as served:
+        up.on(STREAM)
+        answer = await served.ask(body={**CHAT, "stream": True})
+        assert "stream_options" not in up.requests[0].json()  # type: ignore[operator]
+        assert b'"usage":{' in answer.body
+        assert served.record.usage.total_tokens == 50
+
+
+async def test_what_a_provider_cannot_take_is_refused_in_the_callers_dialect_and_reaches_nobody() -> None:
+    document = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "QQ=="}}
+    body = {**MESSAGES, "messages": [{"role": "user", "content": [document]}]}
+    async with ScriptedUpstream() as up, serving(proxy(route(up, provider="groq"), format="anthropic")) as served:
+        answer = await served.ask("/v1/messages", body)
+        assert (answer.status, up.requests) == (400, [])
+        error = msgspec.json.decode(answer.body)
+        assert (error["type"], error["error"]["type"]) == ("error", "invalid_request_error")
+        assert error["error"]["message"].startswith("messages: this provider takes no documents")
+
+
+async def test_ids_of_tool_calls_a_provider_would_refuse_are_replaced_on_the_way_out() -> None:
+    call = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "r"}
+    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": [call]}]
+    body = {**MESSAGES, "messages": [*turns, {"role": "user", "content": [result]}]}
+    async with ScriptedUpstream() as up, serving(proxy(route(up, provider="mistral"), format="anthropic")) as served:
+        up.on(OK)
+        answer = await served.ask("/v1/messages", body)
+        assert answer.status == 200
+        sent: Any = up.requests[0].json()
+        identity = sent["messages"][-1]["tool_call_id"]
+        assert re.fullmatch("[A-Za-z0-9]{9}", identity)
+        assert sent["messages"][-2]["tool_calls"][0]["id"] == identity
+
+
 async def test_a_second_attempt_starts_from_what_the_caller_sent() -> None:
     async with ScriptedUpstream() as up:
         up.on(script.failure(503), STREAM)
@@ -126,8 +161,20 @@ SPOKEN: dict[str, tuple[str, str, dict[str, Any]]] = {
     "anthropic": ("/v1/messages", "/v1/messages", {"messages": QUESTION, "max_tokens": 50}),
     "gemini": ("/v1beta/models/m:generateContent", "/v1beta/models/m:streamGenerateContent?alt=sse", GENERATE),
 }
-PROVIDERS = {"openai": "/openai/v1", "anthropic": "/anthropic/v1", "gemini": "/gemini/v1beta", "ollama": "/ollama/v1"}
-DIALECTS = {"openai": "openai-chat", "anthropic": "anthropic-messages", "gemini": "gemini", "ollama": "openai-chat"}
+PROVIDERS = {
+    "openai": "/openai/v1",
+    "anthropic": "/anthropic/v1",
+    "gemini": "/gemini/v1beta",
+    "ollama": "/ollama/v1",
+    "groq": "/compatible/v1",
+}
+DIALECTS = {
+    "openai": "openai-chat",
+    "anthropic": "anthropic-messages",
+    "gemini": "gemini",
+    "ollama": "openai-chat",
+    "groq": "openai-chat",
+}
 
 
 SAID = re.compile(rb'"(?:content|text|delta)":\s*"((?:[^"\\]|\\.)*)"')

@@ -15,6 +15,7 @@ import pytest
 
 from tollway.core.conversation import Losses
 from tollway.core.errors import BadRequest
+from tollway.dialects.fitting import fitted
 from tollway.dialects.registry import conversation_dialect
 from tollway.snapshot.plugins import provider, provider_names
 
@@ -47,9 +48,8 @@ def _rendered(name: str, case: str) -> dict[str, Any]:
     )
     losses = Losses()
     try:
-        sent = conversation_dialect(dialect).render_request(
-            msgspec.structs.replace(request, model=_model(name)), target, losses
-        )
+        request = fitted(msgspec.structs.replace(request, model=_model(name)), target, losses)
+        sent = conversation_dialect(dialect).render_request(request, target, losses)
     except BadRequest as refusal:
         return {"dialect": dialect, "refused": {"param": refusal.param, "message": refusal.message}}
     return {"dialect": dialect, "losses": losses.fields, "request": msgspec.json.decode(sent)}

@@ -17,6 +17,6 @@ def test_callers_of_responses_are_translated() -> None:
 
 
 def test_what_its_own_sampling_knows_reaches_it() -> None:
-    body, lost = sent(PROVIDER, "gemini/full")
+    body, lost = sent(PROVIDER, "gemini/words_only")
     assert body["top_k"] > 0
     assert "generationConfig.topK" not in lost

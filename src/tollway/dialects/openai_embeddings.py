@@ -96,6 +96,8 @@ class OpenAIEmbeddings:
         for name in [name for name in body if name in provider.unsupported]:
             del body[name]
             losses.drop(name)
+        for name in provider.renamed.keys() & body.keys():
+            body[provider.renamed[name]] = body.pop(name)
         return msgspec.json.encode(body)
 
     def parse_answer(self, body: bytes, request: EmbeddingsRequest) -> EmbeddingsAnswer:

@@ -91,7 +91,9 @@ def parse_error(status: int, body: bytes, headers: Mapping[str, str]) -> Upstrea
     """Read a provider's error: OpenAI's shape, and what servers that follow it loosely send.
 
     Seen in the wild: `error` as a string; the fields at the top (`object: "error"`); `detail` as a
-    string or a list; the whole wrapped in a list; plain text; HTML.
+    string or a list, also inside `message`; `message` as that list; another provider's error inside
+    `metadata.raw`; RFC 9457's `title` and `detail`; `fault.faultstring`; the whole wrapped in a list;
+    plain text; HTML.
     """
     try:
         value: Json = msgspec.json.decode(body)
@@ -101,13 +103,14 @@ def parse_error(status: int, body: bytes, headers: Mapping[str, str]) -> Upstrea
     fields = _error_fields(as_object(wrapped[0] if wrapped else value))
     message = fields.get("message")
     code = fields.get("code")
-    kind = fields.get("type") or fields.get("status")
+    kind = fields.get("type") or fields.get("error_type") or fields.get("status")
     param = fields.get("param")
     return UpstreamAnswered(
         message if isinstance(message, str) and message else _plain_message(status, body, is_json=value is not None),
         status=status,
-        kind=kind if isinstance(kind, str) else "",
-        code=None if code is None or code == status else str(code),
+        # RFC 9457 makes `type` an address of documentation, which is no kind of error.
+        kind=kind if isinstance(kind, str) and ":" not in kind else "",
+        code=None if code is None or code in (status, str(status)) else str(code),
         param=param if isinstance(param, str) else None,
         retry_after_seconds=retry_after(headers),
     )
@@ -119,20 +122,44 @@ def _error_fields(value: JsonObject) -> JsonObject:
         inner = as_object(error)
         if "message" not in inner and "message" in value:
             return {**inner, "message": value["message"]}
-        return inner
+        return inner | _words_of_another(inner)
     if isinstance(error, str):
         return {**value, "message": value.get("message") or error}
-    if "message" in value:
+    fault = as_object(value.get("fault")).get("faultstring")
+    if isinstance(fault, str):
+        return {"message": fault}
+    message = value.get("message")
+    if isinstance(message, str):
         return value
-    detail = value.get("detail")
+    if message:  # what a validation found, instead of words about it
+        return {**value, "message": None} | _validation(as_object(message).get("detail", message))
+    return value | _validation(value.get("detail"))
+
+
+def _validation(detail: Json) -> JsonObject:
+    """Read what a validating server found: its first complaint, and the field it is about."""
     if isinstance(detail, str):
-        return {**value, "message": detail}
+        return {"message": detail}
     for item in as_list(detail):
         found = as_object(item)
         if isinstance(found.get("msg"), str):
             where = ".".join(str(step) for step in as_list(found.get("loc")))
             return {"message": f"{where}: {found['msg']}" if where else found["msg"], "param": where or None}
-    return value
+    return {}
+
+
+def _words_of_another(error: JsonObject) -> JsonObject:
+    """Find what the provider behind a router said, which the router's own words do not tell."""
+    raw = as_object(error.get("metadata")).get("raw")
+    if not isinstance(raw, str) or raw.lstrip().startswith("<"):
+        return {}
+    try:
+        inner = _error_fields(as_object(msgspec.json.decode(raw))).get("message")
+    except (msgspec.DecodeError, RecursionError):
+        inner = raw.strip()
+    if not isinstance(inner, str) or not inner:
+        return {}
+    return {"message": f"{error.get('message') or 'the provider reported an error'}: {inner[:500]}"}
 
 
 def _plain_message(status: int, body: bytes, *, is_json: bool) -> str:

@@ -14,6 +14,7 @@ from tollway.core.conversation import Conversation, Losses
 from tollway.core.embeddings import EmbeddingsRequest
 from tollway.core.errors import InternalError, TollwayError, UpstreamAnswered, UpstreamError
 from tollway.core.json_value import NOT_JSON
+from tollway.dialects.fitting import fitted
 from tollway.gateway.answer_headers import header_line
 from tollway.gateway.json_body import write_members
 from tollway.gateway.relay import PassthroughRelay, Relay, TranslatingRelay
@@ -118,12 +119,13 @@ class ConversationTranslation:
         if request is None:
             members = self._call.members
             self._outbound.rewrite_model(members, attempt.target_model)
-            if self._call.stream:
+            if self._call.stream and attempt.target.provider.counting.stream_usage == "asked":
                 members = members.copy()  # what is added here is not the caller's: another attempt starts afresh
                 self._hide_usage = self._outbound.ask_for_usage(members)
             return write_members(members)
         self._request = request = msgspec.structs.replace(request, model=attempt.target_model)
-        return self._outbound.render_request(request, attempt.target.provider, self.losses)
+        provider, losses = attempt.target.provider, self.losses
+        return self._outbound.render_request(fitted(request, provider, losses), provider, losses)
 
     def payload(self, body: bytes, now_us: int) -> bytes:
         """Write the whole provider request."""

@@ -1,10 +1,50 @@
-"""A provider: where it is, what it speaks, how to log in, what it cannot take. Data, one file each."""
+"""A provider: where it is, what it speaks, how to log in, what it cannot take, how it counts. Data, one file each.
+
+Rules of this file:
+- Every member is read by code or by the generated reference page; nothing stands here to be admired.
+- What is said of a provider holds for any of its models: where one model takes pictures, the provider does.
+"""
 
 from collections.abc import Mapping
+from typing import Final, Literal
 
 import msgspec
 
 from tollway.interfaces.signer import Signer
+
+Medium = Literal["image", "image-address", "audio", "file"]
+"""What a message may hold beside words: a picture inline, a picture by address, sound, a document."""
+
+ALL_MEDIA: Final[frozenset[Medium]] = frozenset({"image", "image-address", "audio", "file"})
+
+OutputForm = Literal["json", "schema"]
+"""A shape the answer's text can be held to: any JSON object, or one that fits a JSON Schema."""
+
+Counted = Literal["inside", "beside", "not reported"]
+"""Where a provider counts some tokens: inside the total they belong to, beside it, or nowhere."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The most a provider takes of something, where its reference says so; None where it does not."""
+
+    stop_sequences: int | None = None
+    tools: int | None = None
+
+
+class Counting(msgspec.Struct, frozen=True, kw_only=True):
+    """Which token counts a provider reports, and how."""
+
+    stream_usage: Literal["asked", "always"] = "asked"
+    """Whether a stream tells its usage only when `stream_options.include_usage` asks for it. Where it
+    always does, nothing is asked: some servers refuse the question."""
+    cached: Counted = "inside"
+    """Input tokens read from a cache, in relation to the provider's own total of the input."""
+    cache_writes: Counted = "not reported"
+    """Input tokens written to a cache, in relation to the same total."""
+    reasoning: Counted = "inside"
+    """Output tokens spent on thinking, in relation to the provider's own total of the output."""
+    web_searches: bool = False
+    """Searches of the provider's own tools are counted."""
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +78,30 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """True for servers that may run without a key (Ollama, vLLM)."""
     unsupported: frozenset[str] = frozenset()
     """Request fields of its preferred dialect that it refuses; dropped and reported."""
+    media: frozenset[Medium] = ALL_MEDIA
+    """What its messages may hold beside words; a request that holds anything else is refused."""
+    output_forms: frozenset[OutputForm] = frozenset({"json", "schema"})
+    """A demand for a schema is refused where there are none; one for any JSON is dropped and reported."""
+    limits: Limits = Limits()
+    """A request beyond one of these is refused before it is sent."""
+    counting: Counting = Counting()
+    tool_call_id_length: int = 0
+    """The exact length, in letters and digits, of the ids of tool calls; ids of the history that are not so
+    are replaced, each by the same one wherever it stands. 0 where any id will do."""
     max_tokens_field: str = ""
     """Chat only: `max_tokens` or `max_completion_tokens`, where it takes just one of them."""
+    renamed: Mapping[str, str] = {}
+    """Chat and its embeddings: OpenAI's name of a request field → this provider's own (`seed` → `random_seed`)."""
+    file_part: Literal["file", "document_url"] = "file"
+    """Chat only: the kind of content part that holds a document."""
+    bare_audio: bool = False
+    """Chat only: sound is the base64 text itself, not an object around it."""
+    thinking_off: Mapping[str, object] = {}
+    """Chat only: the request members that switch thinking off, whichever model is asked; empty where there
+    are none, so that a caller's wish for no thinking is dropped and reported."""
+    thinking_member: str = ""
+    """Chat only: the member of an assistant message in which it wants its earlier thinking back; empty
+    where it refuses or ignores it, so that thinking of the history is dropped and reported."""
     default_max_output_tokens: int | None = None
     """Sent where its dialect demands a maximum and the caller gave none."""
     known_models: frozenset[str] = frozenset()

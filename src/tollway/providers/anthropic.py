@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tollway.interfaces.provider import Provider
+from tollway.interfaces.provider import Counting, Provider
 from tollway.signing.header_key import HeaderKey
 
 PROVIDER: Final = Provider(
@@ -19,6 +19,10 @@ PROVIDER: Final = Provider(
     sim_path="/v1",
     # `max_tokens` is required. Every current model can write this much; longer answers are asked for.
     default_max_output_tokens=8192,
+    media=frozenset({"image", "image-address", "file"}),  # content blocks: text, image and document
+    output_forms=frozenset({"schema"}),  # output_config.format: "json_schema"
+    # "input_tokens" are those that were neither read from the cache nor written to it.
+    counting=Counting(stream_usage="always", cached="beside", cache_writes="beside", web_searches=True),
     known_models=frozenset(
         {
             "claude-3-haiku-20240307",

@@ -6,7 +6,7 @@ The model of a route is the name of a deployment. The base URL is the resource's
 
 from typing import Final
 
-from tollway.interfaces.provider import Provider
+from tollway.interfaces.provider import Limits, Provider
 from tollway.signing.header_key import HeaderKey
 
 PROVIDER: Final = Provider(
@@ -34,5 +34,9 @@ PROVIDER: Final = Provider(
         }
     ),
     max_tokens_field="max_completion_tokens",
+    limits=Limits(
+        stop_sequences=4,  # "Up to 4 sequences"
+        tools=128,  # "A max of 128 functions are supported."
+    ),
     otel_name="azure.ai.openai",
 )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tollway.interfaces.provider import Provider
+from tollway.interfaces.provider import Counting, Limits, Provider
 from tollway.signing.header_key import HeaderKey
 
 PROVIDER: Final = Provider(
@@ -16,6 +16,9 @@ PROVIDER: Final = Provider(
     signer=HeaderKey("x-goog-api-key"),
     environment_key="GEMINI_API_KEY",
     sim_path="/v1beta",
+    limits=Limits(stop_sequences=5),  # "The set of character sequences (up to 5)"
+    # totalTokenCount is the sum of prompt, candidates and thoughts.
+    counting=Counting(stream_usage="always", reasoning="beside"),
     known_models=frozenset(
         {
             "gemini-1.5-flash",

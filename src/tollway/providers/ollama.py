@@ -5,7 +5,7 @@ Its `/v1/responses` keeps no state and lacks parts of the API, so callers of Res
 
 from typing import Final
 
-from tollway.interfaces.provider import Provider
+from tollway.interfaces.provider import Counting, Provider
 from tollway.signing.bearer import Bearer
 
 PROVIDER: Final = Provider(
@@ -43,4 +43,6 @@ PROVIDER: Final = Provider(
         }
     ),
     max_tokens_field="max_tokens",
+    media=frozenset({"image"}),  # checked in the vendor's list: "Base64 encoded image"; unchecked: "Image URL"
+    counting=Counting(cached="not reported", reasoning="not reported"),
 )

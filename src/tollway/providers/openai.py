@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tollway.interfaces.provider import Provider
+from tollway.interfaces.provider import Counting, Limits, Provider
 from tollway.signing.bearer import Bearer
 
 PROVIDER: Final = Provider(
@@ -25,6 +25,11 @@ PROVIDER: Final = Provider(
     # "max_tokens … is now deprecated in favor of max_completion_tokens, and is not compatible with
     # o-series models."
     max_tokens_field="max_completion_tokens",
+    limits=Limits(
+        stop_sequences=4,  # "Up to 4 sequences"
+        tools=128,  # "A max of 128 functions are supported."
+    ),
+    counting=Counting(cache_writes="inside"),
     known_models=frozenset(
         {
             "chatgpt-4o-latest",

@@ -37,4 +37,5 @@ PROVIDER: Final = Provider(
         }
     ),
     max_tokens_field="max_tokens",
+    media=frozenset({"image", "image-address", "audio"}),  # content parts: text, image_url, audio and video
 )

@@ -177,8 +177,32 @@ def test_however_loose_a_server_is_its_answer_is_read(message: dict[str, Any], f
     assert _answer(message, finish, usage=usage).choices[0].finish is not None
 
 
+def test_references_between_pieces_of_a_text_become_its_annotations() -> None:
+    reference = {"type": "reference", "reference_ids": [1]}
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "r"}, reference], "signature": "s"}
+    said = [thought, {"type": "text", "text": "a"}, reference, {"type": "text", "text": "b"}]
+    assert _answer({"content": said}).choices[0].parts == (
+        Reasoning("r", signature="s"),
+        Text("ab", annotations=(reference,)),
+    )
+
+
+@pytest.mark.parametrize("content", ["a", [{"type": "text", "text": "a"}]], ids=["string", "parts"])
+def test_pages_told_beside_the_text_are_its_citations(content: Any) -> None:
+    body = {"choices": [{"message": {"content": content}}], "citations": ["https://a"]}
+    (text,) = parse_answer(msgspec.json.encode(body)).choices[0].parts
+    assert isinstance(text, Text)
+    assert text.annotations == ({"type": "url_citation", "url_citation": {"url": "https://a", "title": ""}},)
+
+
+def test_a_provider_that_cites_for_itself_is_not_added_to() -> None:
+    own = {"type": "url_citation", "url_citation": {"url": "https://b"}}
+    body = {"choices": [{"message": {"content": "a", "annotations": [own]}}], "citations": ["https://a"]}
+    assert parse_answer(msgspec.json.encode(body)).choices[0].parts == (Text("a", annotations=(own,)),)
+
+
 def test_content_in_parts_of_every_kind_is_read() -> None:
-    unknown = {"type": "reference", "ids": [1]}
+    unknown = {"type": "resource", "ids": [1]}
     picture = {"type": "image_url", "image_url": "https://x/a.png"}
     nothing = {"type": "image_url", "image_url": {}}
     said = [{"type": "thinking", "thinking": "r"}, {"type": "refusal", "refusal": "no"}, picture, nothing, unknown, 7]

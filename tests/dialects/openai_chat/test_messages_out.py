@@ -1,5 +1,6 @@
 from typing import Any
 
+import msgspec
 import pytest
 
 from tollway.core.conversation import (
@@ -20,16 +21,18 @@ from tollway.core.conversation import (
 )
 from tollway.core.errors import BadRequest
 from tollway.dialects.openai_chat.messages_out import MessageWriter
+from tollway.providers.openai_compatible import PROVIDER
 
 _MARK = {"type": "ephemeral"}
 
 
 def _write(
-    *messages: Message, dialect: DialectName = "anthropic-messages", lacks: tuple[str, ...] = ()
+    *messages: Message, dialect: DialectName = "anthropic-messages", lacks: tuple[str, ...] = (), **told: Any
 ) -> tuple[list[dict[str, Any]], list[str]]:
     losses = Losses()
     request = Conversation(dialect=dialect, model="m", messages=messages)
-    return MessageWriter(request, losses, frozenset(lacks)).write(), losses.fields
+    provider = msgspec.structs.replace(PROVIDER, unsupported=frozenset(lacks), **told)
+    return MessageWriter(request, losses, provider).write(), losses.fields
 
 
 @pytest.mark.parametrize(
@@ -225,3 +228,44 @@ def test_a_mark_on_a_call_is_reported_and_a_results_name_stays_with_callers_of_t
 def test_a_refusal_continues_a_turn() -> None:
     messages, _ = _write(Message("assistant", (Text("one"),)), Message("assistant", (Refusal("no"),)))
     assert messages == [{"role": "assistant", "content": "one", "refusal": "no"}]
+
+
+def test_a_provider_that_wants_its_thinking_back_gets_the_words_where_it_wants_them() -> None:
+    message = Message("assistant", (Reasoning("r", signature="s"), Text("a")))
+    written, lost = _write(message, thinking_member="reasoning_content")
+    assert written == [{"role": "assistant", "reasoning_content": "r", "content": "a"}]
+    assert lost == []
+    hidden = Message("assistant", (Reasoning(encrypted="x"), Text("a")))
+    assert _write(hidden, thinking_member="reasoning_content") == (
+        [{"role": "assistant", "content": "a"}],
+        ["messages.thinking"],
+    )
+
+
+def test_a_refusal_is_written_as_its_words_where_the_member_is_refused() -> None:
+    message = Message("assistant", (Refusal("no"),))
+    assert _write(message, lacks=("refusal",)) == ([{"role": "assistant", "content": "no"}], [])
+
+
+@pytest.mark.parametrize(
+    ("part", "written"),
+    [
+        (File(url="https://x/a.pdf"), {"type": "document_url", "document_url": "https://x/a.pdf"}),
+        (
+            File(data="QQ==", media_type="application/pdf", filename="a.pdf"),
+            {
+                "type": "document_url",
+                "document_url": "data:application/pdf;base64,QQ==",
+                "document_name": "a.pdf",
+            },
+        ),
+    ],
+    ids=["address", "inline"],
+)
+def test_a_document_goes_by_address_where_that_is_the_only_form(part: Part, written: Any) -> None:
+    assert _write(Message("user", (part,)), file_part="document_url") == ([{"role": "user", "content": [written]}], [])
+
+
+def test_sound_is_bare_where_it_must_be() -> None:
+    written, _ = _write(Message("user", (Audio("QQ==", "mp3"),)), bare_audio=True)
+    assert written[0]["content"] == [{"type": "input_audio", "input_audio": "QQ=="}]

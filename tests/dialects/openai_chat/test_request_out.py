@@ -222,3 +222,21 @@ def test_a_full_request_is_one_the_schema_takes() -> None:
         stop=("a", "b"),
     )
     assert complaints("openai.chat.request", msgspec.json.decode(render_request(request, _PROVIDER, Losses()))) == []
+
+
+@pytest.mark.parametrize(
+    "reasoning",
+    [ReasoningRequest(enabled=False), ReasoningRequest(effort="none")],
+    ids=["switched-off", "no-effort"],
+)
+def test_thinking_is_switched_off_in_the_providers_own_words(reasoning: ReasoningRequest) -> None:
+    off = {"thinking": {"type": "disabled"}}
+    assert _render(_lacking(thinking_off=off), reasoning=reasoning) == (off, [])
+    thinks = _render(_lacking(thinking_off=off), reasoning=ReasoningRequest(effort="low"))
+    assert thinks == ({"reasoning_effort": "low"}, [])
+
+
+def test_a_field_has_the_providers_own_name() -> None:
+    assert _render(_lacking(renamed={"seed": "random_seed"}), seed=7) == ({"random_seed": 7}, [])
+    dropped = _render(_lacking("seed", renamed={"seed": "random_seed"}), seed=7)
+    assert dropped == ({}, ["seed"])

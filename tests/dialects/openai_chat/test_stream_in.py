@@ -372,7 +372,7 @@ def test_however_loose_a_server_is_its_events_keep_their_order(chunks: list[tupl
 
 
 def test_parts_of_content_of_every_kind_are_read() -> None:
-    unknown = {"type": "reference", "ids": [1]}
+    unknown = {"type": "resource", "ids": [1]}
     picture = {"type": "image_url", "image_url": {"url": "https://x/a.png"}}
     inline = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ=="}}
     parts = _parts(
@@ -386,6 +386,43 @@ def test_parts_of_content_of_every_kind_are_read() -> None:
         Opaque("openai-chat", picture),
         Opaque("openai-chat", unknown),
     )
+
+
+def test_references_between_pieces_of_a_text_become_its_annotations() -> None:
+    reference = {"type": "reference", "reference_ids": [1]}
+    parts = _parts(
+        _delta(content=[{"type": "thinking", "thinking": [{"type": "text", "text": "r"}]}]),
+        _delta(content=[{"type": "text", "text": "a"}]),
+        _delta(content=[reference]),
+        _delta(content=[{"type": "text", "text": "b"}]),
+        _delta(content="c"),
+        _delta(finish="stop"),
+    )
+    assert parts == (Reasoning("r"), Text("abc", annotations=(reference,)))
+
+
+def test_pages_told_with_every_chunk_are_cited_once_at_the_end_of_the_text() -> None:
+    told = {"citations": ["https://a", "https://b"]}
+    chunks = [_delta(content="a") | told, _delta(content="b") | told, _delta(finish="stop") | told]
+    (text,) = _parts(*chunks)
+    assert isinstance(text, Text)
+    assert text.text == "ab"
+    assert [one["url_citation"]["url"] for one in text.annotations] == ["https://a", "https://b"]
+
+
+def test_pages_first_told_in_the_middle_of_a_text_are_not_missed() -> None:
+    told = {"search_results": [{"title": "A", "url": "https://a"}]}
+    chunks = [_delta(content="a"), _delta(content="b"), _delta(content="c") | told, _delta(finish="stop")]
+    (text,) = _parts(*chunks)
+    assert isinstance(text, Text)
+    assert text.text == "abc"
+    assert [one["url_citation"]["title"] for one in text.annotations] == ["A"]
+
+
+def test_a_provider_that_cites_for_itself_is_not_added_to() -> None:
+    own = {"type": "url_citation", "url_citation": {"url": "https://a", "start_index": 0, "end_index": 1}}
+    chunks = [_delta(content="a", annotations=[own]), _delta(finish="stop") | {"citations": ["https://b"]}]
+    assert _parts(*chunks) == (Text("a", annotations=(own,)),)
 
 
 def test_a_signature_without_words_signs_an_empty_text() -> None:

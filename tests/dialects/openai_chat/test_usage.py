@@ -59,8 +59,42 @@ from tollway.dialects.openai_chat.usage import PlainUsage, parse_usage, usage_ob
             {"prompt_tokens": 1.0, "completion_tokens": 2, "total_tokens": 3},
             Usage(input_fresh=1, output_text=2),
         ),
+        (
+            {"prompt_tokens": 77, "completion_tokens": 12, "total_tokens": 89, "num_cached_tokens": 76},
+            Usage(input_fresh=1, cache_read=76, output_text=12),
+        ),
+        (
+            {
+                "prompt_tokens": 33,
+                "completion_tokens": 70,
+                "total_tokens": 103,
+                "reasoning_tokens": 900,
+                "num_search_queries": 18,
+            },
+            Usage(input_fresh=33, output_text=70, reasoning=900, web_searches=18, provider_total=103),
+        ),
+        (
+            {
+                "prompt_tokens": 9,
+                "completion_tokens": 3,
+                "total_tokens": 12,
+                "server_tool_use_details": {"web_search_requests": 1},
+            },
+            Usage(input_fresh=9, output_text=3, web_searches=1),
+        ),
     ],
-    ids=["plain", "all-details", "deepseek", "reasoning-beside", "odd-total", "nulls", "floats"],
+    ids=[
+        "plain",
+        "all-details",
+        "cache-hits-at-the-top",
+        "reasoning-beside",
+        "odd-total",
+        "nulls",
+        "floats",
+        "cached-at-the-top",
+        "reasoning-at-the-top",
+        "searches",
+    ],
 )
 def test_usage_is_read_into_disjoint_counts(said: dict[str, Any], counted: Usage) -> None:
     assert parse_usage(said) == counted
@@ -87,7 +121,11 @@ _COUNT = st.integers(0, 1000)
         optional={
             "total_tokens": _COUNT,
             "prompt_cache_hit_tokens": _COUNT,
+            "num_cached_tokens": _COUNT,
             "reasoning_tokens": _COUNT,
+            "num_search_queries": _COUNT,
+            "server_tool_use_details": st.fixed_dictionaries({}, optional={"web_search_requests": _COUNT}),
+            "server_side_tool_usage_details": st.fixed_dictionaries({}, optional={"x_search_calls": _COUNT}),
             "prompt_tokens_details": st.fixed_dictionaries(
                 {}, optional=dict.fromkeys(("cached_tokens", "cache_write_tokens", "audio_tokens"), _COUNT)
             ),

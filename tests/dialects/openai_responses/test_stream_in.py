@@ -230,6 +230,15 @@ def test_citations_that_only_a_parts_end_tells_are_not_lost() -> None:
     assert _parts(_added(_MESSAGE), end) == (Text("a", annotations=(page,)),)
 
 
+def test_citations_that_only_the_items_end_tells_are_not_lost() -> None:
+    page = {"type": "url_citation", "url": "https://a", "title": "A", "start_index": 0, "end_index": 1}
+    whole = {**_MESSAGE, "content": [{"type": "output_text", "text": "a", "annotations": [page]}]}
+    delta = _event("output_text.delta", **_at(content_index=0), delta="a")
+    assert _parts(_added(_MESSAGE), delta, _done(whole)) == (Text("a", annotations=(page,)),)
+    begun = _event("content_part.added", **_at(content_index=0), part={"type": "output_text", "text": ""})
+    assert _parts(_added(_MESSAGE), begun, _done(whole)) == (Text("a", annotations=(page,)),)
+
+
 @pytest.mark.parametrize(
     ("event", "finish"),
     [

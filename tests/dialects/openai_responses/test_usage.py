@@ -27,10 +27,29 @@ from tollway.dialects.openai_responses.usage import parse_usage, usage_object, u
             {"input_tokens": 1, "output_tokens": 2, "total_tokens": 9},
             Usage(input_fresh=1, output_text=2, provider_total=9),
         ),
+        (
+            {
+                "input_tokens": 32,
+                "output_tokens": 9,
+                "output_tokens_details": {"reasoning_tokens": 110},
+                "total_tokens": 151,
+            },
+            Usage(input_fresh=32, output_text=9, reasoning=110),
+        ),
+        (
+            {
+                "input_tokens": 9,
+                "output_tokens": 1,
+                "total_tokens": 10,
+                "input_tokens_details": {"cache_read_input_tokens": 4, "cache_creation_input_tokens": 2},
+                "tool_calls_details": {"search_web": {"invocation": 3}},
+            },
+            Usage(input_fresh=3, cache_read=4, cache_write=2, output_text=1, web_searches=3),
+        ),
         ({}, None),
         ({"total_tokens": 1}, None),
     ],
-    ids=["plain", "details", "null-details", "odd-total", "empty", "only-total"],
+    ids=["plain", "details", "null-details", "odd-total", "reasoning-beside", "other-names", "empty", "only-total"],
 )
 def test_usage_is_read_into_disjoint_counts(said: dict[str, Any], counted: Usage | None) -> None:
     assert parse_usage(said) == counted

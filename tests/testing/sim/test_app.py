@@ -45,6 +45,7 @@ def request(target, body=b"", method="POST", **headers):
         ("/v1/models", {"x_goog_api_key": "x"}, ("gemini", "/v1/models")),
         ("/ollama/v1/chat/completions", {}, ("ollama", "/v1/chat/completions")),
         ("/vllm/v1/models", {}, ("vllm", "/v1/models")),
+        ("/compatible/v1/embeddings", {}, ("compatible", "/v1/embeddings")),
     ],
 )
 def test_the_path_tells_whose_api_is_spoken_and_headers_only_where_it_cannot(target, headers, expected):
@@ -57,6 +58,19 @@ def test_the_root_says_what_this_is(http, sim, method, path):
     answer = http.request(method, sim.url + path)
     assert answer.status_code == 200
     assert (b"tollway sim" in answer.content) == (method == "GET")
+
+
+def test_any_other_server_of_chat_completions_has_every_model_and_may_go_without_a_key(http, sim):
+    url = f"{sim.url}/compatible/v1"
+    asked = {"model": "grok-4.7", "messages": [{"role": "user", "content": "What is the capital of France?"}]}
+    answer = http.post(f"{url}/chat/completions", json=asked).json()
+    assert answer["model"] == "grok-4.7"
+    assert answer["choices"][0]["message"]["content"] == "The capital of France is Paris."
+    assert len(http.post(f"{url}/embeddings", json={"model": "x", "input": "a"}).json()["data"]) == 1
+    assert http.get(f"{url}/models").status_code == 200
+    assert http.post(f"{url}/other", json={}).status_code == 404
+    wrong = {"authorization": "Bearer invalid"}
+    assert http.post(f"{url}/chat/completions", json=asked, headers=wrong).status_code == 401
 
 
 JSON = st.recursive(

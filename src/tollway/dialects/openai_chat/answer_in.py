@@ -11,6 +11,7 @@ from tollway.core.json_value import Json, JsonObject
 from tollway.dialects.caller_fields import as_list, as_object, as_seconds, as_text, decode_answer
 from tollway.dialects.data_url import split_data_url
 from tollway.dialects.openai_chat.content import NAME, google_signature, parse_reasoning
+from tollway.dialects.openai_chat.sources import answer_sources, merged_sources, message_sources
 from tollway.dialects.openai_chat.usage import parse_usage
 from tollway.dialects.openai_errors import error_in_answer
 
@@ -70,12 +71,13 @@ def parse_answer(body: bytes) -> Answer:
             raise error
         raise UpstreamGarbled("the provider's answer has no `choices`")
     usage = as_object(value.get("usage"))
+    sources = answer_sources(value)
     fingerprint = value.get("system_fingerprint")
     return Answer(
         id=as_text(value.get("id")),
         model=as_text(value.get("model")),
         created=as_seconds(value.get("created")),
-        choices=tuple(_choice(as_object(one), index) for index, one in enumerate(as_list(choices))),
+        choices=tuple(_choice(as_object(one), index, sources) for index, one in enumerate(as_list(choices))),
         usage=parse_usage(usage),
         usage_rest=usage_rest(usage),
         service_tier=as_text(value.get("service_tier")) or None,
@@ -96,9 +98,9 @@ def top_rest(chunk: JsonObject) -> JsonObject:
     return {name: one for name, one in chunk.items() if name not in _KNOWN_TOP}
 
 
-def _choice(choice: JsonObject, position: int) -> Choice:
+def _choice(choice: JsonObject, position: int, sources: tuple[Json, ...]) -> Choice:
     message = dict(as_object(choice.get("message")))
-    parts = _parts(message)
+    parts = _parts(message, sources)
     index = choice.get("index")
     native = as_text(choice.get("finish_reason"))
     rest = {name: one for name, one in choice.items() if name not in _KNOWN_CHOICE}
@@ -137,10 +139,10 @@ def token_logprobs(value: Json) -> Json:
     return as_list(as_object(value).get("content")) or None
 
 
-def _parts(message: JsonObject) -> list[Part]:
+def _parts(message: JsonObject, sources: tuple[Json, ...]) -> list[Part]:
     signature = google_signature(message)
     parts: list[Part] = [*parse_reasoning(message)]
-    annotations = tuple(as_list(message.get("annotations")))
+    annotations = tuple(as_list(message.get("annotations"))) or merged_sources(sources, message_sources(message))
     parts += _texts(message.get("content"), annotations, signature)
     refusal = as_text(message.get("refusal"))
     if refusal:
@@ -161,25 +163,28 @@ def _parts(message: JsonObject) -> list[Part]:
 def _texts(content: Json, annotations: tuple[Json, ...], signature: str | None) -> list[Part]:
     if isinstance(content, str):
         return [Text(content, annotations=annotations, signature=signature)] if content or signature else []
-    return content_parts(content)
+    parts = content_parts(content)
+    texts = [index for index, part in enumerate(parts) if isinstance(part, Text)]
+    if annotations and texts and not any(isinstance(part, Text) and part.annotations for part in parts):
+        parts[texts[-1]] = msgspec.structs.replace(parts[texts[-1]], annotations=annotations)
+    return parts
 
 
 def content_parts(content: Json) -> list[Part]:
-    """Read content that came as a list of parts (Mistral's thinking models answer so)."""
+    """Read content that came as a list of parts (Mistral's thinking models answer so).
+
+    References stand between pieces of one text; they become its annotations, so that the text stays one.
+    """
     parts: list[Part] = []
     for one in as_list(content):
         value = as_object(one)
         match value.get("type"):
             case "text":
-                parts.append(Text(as_text(value.get("text"))))
+                _join(parts, Text(as_text(value.get("text"))))
+            case "reference" | "tool_reference":
+                _join(parts, Text("", annotations=(value,)))
             case "thinking":
-                inner = value.get("thinking")
-                words = (
-                    inner
-                    if isinstance(inner, str)
-                    else "".join(as_text(as_object(piece).get("text")) for piece in as_list(inner))
-                )
-                parts.append(Reasoning(text=words))
+                parts.append(_thinking(value))
             case "refusal":
                 parts.append(Refusal(as_text(value.get("refusal"))))
             case "image_url":
@@ -191,6 +196,22 @@ def content_parts(content: Json) -> list[Part]:
             case _:
                 pass
     return parts
+
+
+def _join(parts: list[Part], text: Text) -> None:
+    last = parts[-1] if parts else None
+    if isinstance(last, Text):
+        parts[-1] = Text(last.text + text.text, annotations=(*last.annotations, *text.annotations))
+    else:
+        parts.append(text)
+
+
+def _thinking(value: JsonObject) -> Reasoning:
+    inner = value.get("thinking")
+    pieces = [as_text(as_object(piece).get("text")) for piece in as_list(inner)]
+    return Reasoning(
+        text=inner if isinstance(inner, str) else "".join(pieces), signature=as_text(value.get("signature")) or None
+    )
 
 
 def answer_image(value: JsonObject) -> Image | None:

@@ -107,6 +107,13 @@ def file_object(part: File) -> JsonObject:
     return {"filename": name, "file_data": data}
 
 
+def document_part(part: File) -> JsonObject:
+    """Write a document as servers want it that take one by address only, be it an address that holds it."""
+    url = part.url or data_url(part.media_type or "application/pdf", part.data or "")
+    named: JsonObject = {} if part.filename is None else {"document_name": part.filename}
+    return {"type": "document_url", "document_url": url, **named}
+
+
 # --- thinking
 
 

@@ -1,8 +1,9 @@
 """Writes the neutral messages as Chat messages.
 
 Rules of this file:
-- Thinking of the history is written only for a caller who speaks Chat itself; other callers' is left
-  out and reported, since servers of this API refuse fields they do not know in a message.
+- Thinking of the history is written for a caller who speaks Chat itself, and for a provider that wants it
+  back (`Provider.thinking_member`); else it is left out and reported, since servers of this API refuse
+  fields they do not know in a message.
 - A tool result is text in this API. Pictures and files in one go into a user message right after the
   run of tool messages, under a line that names the call.
 - Consecutive assistant messages of other dialects become one, since a tool message must follow the
@@ -33,6 +34,7 @@ from tollway.dialects.carrying import messages_name, refuse_content
 from tollway.dialects.field_names import field_name
 from tollway.dialects.openai_chat.content import (
     NAME,
+    document_part,
     extra_content,
     file_object,
     image_object,
@@ -40,18 +42,22 @@ from tollway.dialects.openai_chat.content import (
     reasoning_words,
 )
 from tollway.dialects.openai_chat.tools import LEGACY, tool_call_object
+from tollway.interfaces.provider import Provider
 
 
 class MessageWriter:
     """Writes one request's messages."""
 
-    def __init__(self, request: Conversation, losses: Losses, lacks: frozenset[str]) -> None:
-        """Prepare. `lacks`: what the provider refuses (see `request_out`)."""
+    def __init__(self, request: Conversation, losses: Losses, provider: Provider) -> None:
+        """Prepare."""
+        lacks = provider.unsupported
+        self._provider = provider
         self._request = request
         self._losses = losses
         self._own = request.dialect == NAME
         self._developer = "system" if "developer" in lacks else "developer"
         self._signs = "extra_content" not in lacks
+        self._refuses = "refusal" not in lacks
         self._out: list[JsonObject] = []
         self._media: list[JsonObject] = []
 
@@ -112,7 +118,7 @@ class MessageWriter:
                     refuse_content(self._request, "a picture by file id cannot be sent to this provider")
                 return self._extended({"type": "image_url", "image_url": image_object(part)}, part.cache, part.rest)
             case Audio():
-                sound: JsonObject = {"data": part.data, "format": part.format}
+                sound: Json = part.data if self._provider.bare_audio else {"data": part.data, "format": part.format}
                 return self._extended({"type": "input_audio", "input_audio": sound}, None, part.rest)
             case File():
                 return self._file(part)
@@ -135,8 +141,11 @@ class MessageWriter:
             return self._extended({"type": "text", "text": words}, part.cache, {})
         if not self._own and part.file_id is not None:
             refuse_content(self._request, "a document by file id cannot be sent to this provider")
-        if not self._own and part.url is not None:
+        by_address = self._provider.file_part == "document_url"
+        if not self._own and part.url is not None and not by_address:
             refuse_content(self._request, "a document by address cannot be sent to this provider; send its content")
+        if by_address:
+            return self._extended(document_part(part), part.cache, part.rest)
         return self._extended({"type": "file", "file": file_object(part)}, part.cache, part.rest)
 
     def _extended(self, written: JsonObject, cache: JsonObject | None, rest: JsonObject) -> JsonObject:
@@ -165,10 +174,12 @@ class MessageWriter:
     def _assistant_object(self, parts: list[Part]) -> JsonObject:
         written: JsonObject = {"role": "assistant"}
         thoughts = tuple(part for part in parts if isinstance(part, Reasoning))
-        if thoughts and not self._own:
-            self._losses.drop(field_name(self._request.dialect, "thinking"))
-        elif thoughts:
+        if thoughts and self._own:
             written |= _thinking(thoughts)
+        elif thoughts:
+            self._think_back(written, thoughts)
+        if not self._refuses:
+            parts = [Text(part.text) if isinstance(part, Refusal) else part for part in parts]
         said: list[Part] = [part for part in parts if not isinstance(part, Reasoning | ToolCall | Refusal)]
         calls = [part for part in parts if isinstance(part, ToolCall)]
         refusals = [part.text for part in parts if isinstance(part, Refusal)]
@@ -185,6 +196,15 @@ class MessageWriter:
         elif calls:
             written["tool_calls"] = [self._call(call) for call in calls]
         return written
+
+    def _think_back(self, written: JsonObject, thoughts: tuple[Reasoning, ...]) -> None:
+        """Give a provider the earlier thinking it wants back; proofs of other providers are not for it."""
+        words = reasoning_words(thoughts)
+        member = self._provider.thinking_member
+        if member and words:
+            written[member] = words
+        else:
+            self._losses.drop(field_name(self._request.dialect, "thinking"))
 
     def _call(self, call: ToolCall) -> JsonObject:
         if call.cache is not None and not self._own:

@@ -2,7 +2,7 @@
 
 Words of `Provider.unsupported` beyond field names: `developer` (the role; written as `system`),
 `custom_tools` (rewritten as functions), `allowed_tools` (the tools are narrowed instead),
-`extra_content` (Gemini's signatures are left out).
+`extra_content` (Gemini's signatures are left out), `refusal` (in an assistant message; written as its words).
 """
 
 from typing import Final
@@ -76,11 +76,11 @@ def render_request(request: Conversation, provider: Provider, losses: Losses) ->
     specific = carried_specific(request, NAME, losses)
     if "custom_tools" in lacks:
         request = without_custom_tools(request)
-    body["messages"] = MessageWriter(request, losses, lacks).write()
+    body["messages"] = MessageWriter(request, losses, provider).write()
     _tools(body, request, provider, losses)
     _sampling(body, request, provider, losses)
     _output(body, request)
-    _reasoning(body, request, losses)
+    _reasoning(body, request, provider, losses)
     _account(body, request, losses)
     if request.stream:
         body["stream"] = True
@@ -88,6 +88,8 @@ def render_request(request: Conversation, provider: Provider, losses: Losses) ->
     for name, value in (*specific.items(), *request.rest.items()):
         body.setdefault(name, value)
     _drop_unsupported(body, request, lacks, losses)
+    for name in provider.renamed.keys() & body.keys():
+        body[provider.renamed[name]] = body.pop(name)
     return msgspec.json.encode(body)
 
 
@@ -165,12 +167,14 @@ def _output(body: JsonObject, request: Conversation) -> None:
         body["response_format"] = {"type": "text"}
 
 
-def _reasoning(body: JsonObject, request: Conversation, losses: Losses) -> None:
+def _reasoning(body: JsonObject, request: Conversation, provider: Provider, losses: Losses) -> None:
     reasoning = request.reasoning
     if reasoning is None:
         return
     name = field_name(request.dialect, "reasoning")
-    if reasoning.effort is not None:
+    if provider.thinking_off and (reasoning.enabled is False or reasoning.effort == "none"):
+        body |= provider.thinking_off
+    elif reasoning.effort is not None:
         body["reasoning_effort"] = reasoning.effort
     elif reasoning.budget_tokens:
         body["reasoning_effort"] = effort_for_budget(reasoning.budget_tokens)

@@ -5,6 +5,8 @@ Rules of this file:
   results, comments) is kept for it.
 - A text, thinking or refusal part ends when another kind of part begins. A tool call ends when the
   next one begins and its own arguments are complete; calls that a server interleaves stay open.
+- The pages an answer rests on, where they are told beside the text, come again with every chunk: they are
+  gathered, and told once, with the last text of their choice.
 - Thinking whose words were told already, and that comes again with its proof, is the proof of what
   was told.
 - `[DONE]` ends the answer. A server that closes without it has ended the answer too, if and only if
@@ -41,6 +43,7 @@ from tollway.dialects.openai_chat.answer_in import (
     usage_rest,
 )
 from tollway.dialects.openai_chat.content import NAME, google_signature, parse_reasoning
+from tollway.dialects.openai_chat.sources import answer_sources, merged_sources, message_sources
 from tollway.dialects.openai_chat.usage import parse_usage
 from tollway.dialects.openai_errors import error_in_answer, stream_failure
 from tollway.wire.sse import SseDecoder, SseEvent
@@ -71,6 +74,8 @@ class _PlainChunk(msgspec.Struct):
     usage: None = None
     error: None = None
     x_groq: None = None
+    citations: None = None
+    search_results: None = None
 
 
 _decode_plain: Final = msgspec.json.Decoder(_PlainChunk).decode
@@ -84,6 +89,7 @@ class ChatStreamParser:
         self._sse = SseDecoder()
         self._choices: dict[int, _ChoiceReader] = {}
         self._before: JsonObject = {}
+        self._sources: tuple[Json, ...] = ()
         self._id = ""
         self._started = False
         self._over = False
@@ -135,7 +141,7 @@ class ChatStreamParser:
         if not self._started:
             raise UpstreamGarbled("the provider's stream ended before its answer began")
         for choice in self._choices.values():
-            choice.finish("", {}, out)
+            choice.finish("", {}, self._sources, out)
         self._over = True
         out.append(AnswerEnded())
 
@@ -153,11 +159,12 @@ class ChatStreamParser:
             out.append(stream_failure(failed))
             return
         choices = as_list(value.get("choices"))
+        self._sources = merged_sources(self._sources, answer_sources(value))
         self._start(value, out, begins=bool(choices))
         for position, one in enumerate(choices):
             choice = as_object(one)
             index = choice.get("index")
-            self._choice(index if isinstance(index, int) else position).feed(choice, out)
+            self._choice(index if isinstance(index, int) else position).feed(choice, self._sources, out)
         self._usage(value, out)
 
     def _start(self, value: JsonObject, out: list[StreamEvent], *, begins: bool) -> None:
@@ -233,6 +240,8 @@ class _ChoiceReader:
         self._open_signature: str | None = None
         self._thoughts: list[str] = []
         self._calls: list[_Call] = []
+        self._sources: tuple[Json, ...] = ()
+        self._cited = False
         self._audio: JsonObject = {}
         self._called = False
         self._refused = False
@@ -249,7 +258,7 @@ class _ChoiceReader:
             out.append(PartDelta(self._index, self._open[1], words))
         return bool(words)
 
-    def feed(self, choice: JsonObject, out: list[StreamEvent]) -> None:
+    def feed(self, choice: JsonObject, sources: tuple[Json, ...], out: list[StreamEvent]) -> None:
         """Take one chunk's choice. What follows a finish reason is ignored: it can only repeat."""
         if self.finished:
             return
@@ -258,6 +267,7 @@ class _ChoiceReader:
         signature = google_signature(delta)
         for thought in parse_reasoning(delta):
             self._thought(thought, out)
+        self._sources = merged_sources(self._sources, message_sources(delta))
         self._content(delta, logprobs, out)
         if signature is not None:
             self._sign_text(signature, out)
@@ -278,13 +288,14 @@ class _ChoiceReader:
         finish = choice.get("finish_reason")
         if isinstance(finish, str) and finish:
             known = {"index", "delta", "message", "finish_reason", "logprobs"}
-            self.finish(finish, {name: one for name, one in choice.items() if name not in known}, out)
+            self.finish(finish, {name: one for name, one in choice.items() if name not in known}, sources, out)
 
-    def finish(self, native: str, rest: JsonObject, out: list[StreamEvent]) -> None:
+    def finish(self, native: str, rest: JsonObject, sources: tuple[Json, ...], out: list[StreamEvent]) -> None:
         """End the choice, and whatever is open in it."""
         if self.finished:
             return
         self.finished = True
+        self._cite(merged_sources(sources, self._sources), out)
         self._end_open(out)
         for call in self._calls:
             self._end_call(call, out)
@@ -302,9 +313,9 @@ class _ChoiceReader:
         if isinstance(content, list):
             for part in content_parts(content):
                 if isinstance(part, Text):
-                    self._words("text", part.text, out)
+                    self._words("text", part.text, out, annotations=part.annotations)
                 elif isinstance(part, Reasoning):
-                    self._words("reasoning", part.text, out)
+                    self._thought(part, out)
                 elif isinstance(part, Refusal):
                     self._words("refusal", part.text, out)
                 elif isinstance(part, Image):
@@ -314,6 +325,11 @@ class _ChoiceReader:
         elif as_text(content) or logprobs or annotations:
             self._words("text", as_text(content), out, logprobs, annotations)
 
+    def _cite(self, sources: tuple[Json, ...], out: list[StreamEvent]) -> None:
+        """Tell the pages the open text rests on, unless the provider cited for itself."""
+        if sources and not self._cited and self._open is not None and self._open[0] == "text":
+            self._words("text", "", out, annotations=sources)
+
     def _words(
         self,
         kind: PartKind,
@@ -322,6 +338,7 @@ class _ChoiceReader:
         logprobs: Json = None,
         annotations: tuple[Json, ...] = (),
     ) -> None:
+        self._cited = self._cited or bool(annotations)
         if self._open is None or self._open[0] != kind:
             self._end_open(out)
             self._end_complete_calls(out)

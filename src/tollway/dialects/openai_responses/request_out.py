@@ -39,7 +39,8 @@ _NO_WORD: Final = ("top_k", "seed", "stop", "logit_bias")
 _PENALTIES: Final = ("presence_penalty", "frequency_penalty")
 """OpenAI's own service has no word for these, other servers of this API do."""
 
-_NEUTRAL: Final = {"text": "output"}
+_TEXT: Final = {"format": "output", "verbosity": "verbosity"}
+"""The members of `text`, as neutral fields."""
 
 _TIERS: Final = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
 
@@ -61,7 +62,7 @@ def render_request(request: Conversation, provider: Provider, losses: Losses) ->
     items = ItemWriter(request, losses).write(messages)
     if items or not specific:
         body["input"] = items
-    _tools(body, request, losses)
+    _tools(body, request, provider, losses)
     for name in _AS_THEY_ARE:
         value: object = getattr(request, name)
         if value is not None:
@@ -76,10 +77,16 @@ def render_request(request: Conversation, provider: Provider, losses: Losses) ->
         body["stream"] = True
     for name, value in (*specific.items(), *request.rest.items()):
         body.setdefault(name, value)
-    for name in [name for name in body if name in provider.unsupported]:
-        del body[name]
-        losses.drop(field_name(request.dialect, _NEUTRAL.get(name, name)))
+    _drop_unsupported(body, request, provider.unsupported, losses)
     return msgspec.json.encode(body)
+
+
+def _drop_unsupported(body: JsonObject, request: Conversation, lacks: frozenset[str], losses: Losses) -> None:
+    for name in [name for name in body if name in lacks]:
+        value = body.pop(name)
+        lost = _TEXT.keys() & value.keys() if name == "text" else {name}
+        for one in sorted(lost):
+            losses.drop(field_name(request.dialect, _TEXT.get(one, one)))
 
 
 def first_instructions(request: Conversation) -> str | None:
@@ -99,16 +106,21 @@ def _instructions(request: Conversation) -> tuple[str | None, tuple[Message, ...
     return first.parts[0].text, request.messages[1:]
 
 
-def _tools(body: JsonObject, request: Conversation, losses: Losses) -> None:
+def _tools(body: JsonObject, request: Conversation, provider: Provider, losses: Losses) -> None:
     tools = carried_tools(request, NAME, losses)
+    choice = request.tool_choice
+    if choice is not None and "tool_choice" in provider.unsupported:
+        # What must not be called is not shown; what need not be demanded needs no word.
+        tools = () if choice.mode == "none" else tools
+        choice = None if choice.mode in {"none", "auto"} else choice
     if not tools:
         return
     own = request.dialect == NAME
     if any(tool.cache is not None for tool in tools):
         losses.drop("cache_control")
     body["tools"] = [tool_object(tool, own=own) for tool in tools]
-    if request.tool_choice is not None:
-        body["tool_choice"] = tool_choice_value(request.tool_choice, custom_tool_names(request))
+    if choice is not None:
+        body["tool_choice"] = tool_choice_value(choice, custom_tool_names(request))
     if request.parallel_tool_calls is not None:
         body["parallel_tool_calls"] = request.parallel_tool_calls
 

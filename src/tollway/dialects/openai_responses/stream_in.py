@@ -243,8 +243,21 @@ class ResponsesStreamParser:
             return
         elif not item.parts and whole is not None:
             self._whole_parts(value, parts, out)
+        elif kind == "message":
+            self._complete_texts(item, as_list(value.get("content")), out)
         for part in item.parts.values():
             self._end_part(part, out)
+
+    def _complete_texts(self, item: _Item, contents: list[Json], out: list[StreamEvent]) -> None:
+        """Tell what only the item's end says of its open texts: some servers send no events for citations."""
+        for index, one in enumerate(contents):
+            part = item.parts.get(("text", index))
+            content = as_object(one)
+            if part is None or part.ended or content.get("type") != "output_text":
+                continue
+            if not part.said:
+                self._say(part, as_text(content.get("text")), out)
+            self._annotate(part, tuple(as_list(content.get("annotations"))), out)
 
     def _end_reasoning(self, item: _Item, parts: list[Part], out: list[StreamEvent]) -> None:
         thought = next((part for part in parts if isinstance(part, Reasoning)), None)

@@ -1,8 +1,12 @@
-"""Responses' token counts, both directions: input includes cached, output includes reasoning."""
+"""Responses' token counts, both directions: input includes cached, output includes reasoning.
+
+Some servers count reasoning beside the output; they are told by arithmetic, as in Chat's own counts.
+"""
 
 from tollway.core.json_value import JsonObject
 from tollway.core.usage import Usage, usage_from_totals
 from tollway.dialects.caller_fields import as_count, as_object
+from tollway.dialects.searches import searches
 
 
 def parse_usage(value: JsonObject) -> Usage | None:
@@ -10,17 +14,23 @@ def parse_usage(value: JsonObject) -> Usage | None:
     if "input_tokens" not in value and "output_tokens" not in value:
         return None
     inputs, outputs = as_object(value.get("input_tokens_details")), as_object(value.get("output_tokens_details"))
+    input_total, output_total = as_count(value.get("input_tokens")), as_count(value.get("output_tokens"))
+    total = as_count(value["total_tokens"]) if value.get("total_tokens") is not None else None
+    reasoning = as_count(outputs.get("reasoning_tokens"))
+    if reasoning and total == input_total + output_total + reasoning:
+        output_total += reasoning
     return usage_from_totals(
-        as_count(value.get("input_tokens")),
-        as_count(value.get("output_tokens")),
-        cache_read=as_count(inputs.get("cached_tokens")),
-        cache_write=as_count(inputs.get("cache_write_tokens")),
+        input_total,
+        output_total,
+        cache_read=as_count(inputs.get("cached_tokens")) or as_count(inputs.get("cache_read_input_tokens")),
+        cache_write=as_count(inputs.get("cache_write_tokens")) or as_count(inputs.get("cache_creation_input_tokens")),
         input_audio=as_count(inputs.get("audio_tokens")),
         input_image=as_count(inputs.get("image_tokens")),
-        reasoning=as_count(outputs.get("reasoning_tokens")),
+        reasoning=reasoning,
         output_audio=as_count(outputs.get("audio_tokens")),
         output_image=as_count(outputs.get("image_tokens")),
-        provider_total=as_count(value["total_tokens"]) if value.get("total_tokens") is not None else None,
+        web_searches=searches(value),
+        provider_total=total,
     )
 
 

@@ -5,10 +5,11 @@ port serves OpenAI (Chat Completions, Responses, Embeddings, models), Anthropic 
 token counting, models), Gemini (generateContent, streamGenerateContent, countTokens,
 embedContent, batchEmbedContents, models), Azure OpenAI (deployments and v1 paths), Ollama
 and vLLM, by each provider's own paths and again under `/openai`, `/anthropic`, `/gemini`,
-`/azureopenai`, `/ollama` and `/vllm`.
+`/azureopenai`, `/ollama` and `/vllm`. `/compatible` is any other server of Chat Completions
+and its embeddings; it has whatever model it is asked for.
 
-**Keys.** Any value is accepted where the provider wants one, none at all for Ollama and
-vLLM; a key that begins with `invalid` is refused as the provider refuses a wrong key.
+**Keys.** Any value is accepted where the provider wants one, none at all for Ollama, vLLM
+and `/compatible`; a key that begins with `invalid` is refused as the provider refuses a wrong key.
 
 **Models.** The names in `models.py` are known, and `sim`; another name gets the provider's
 own answer to an unknown model. Azure deployments may have any name; one that begins with

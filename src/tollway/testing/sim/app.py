@@ -35,7 +35,7 @@ from tollway.testing.sim.openai_chat import Flavour
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8090
 DEFAULT_PACE_MS: Final = 10.0
-PREFIXES: Final = frozenset({"openai", "anthropic", "gemini", "azureopenai", "ollama", "vllm"})
+PREFIXES: Final = frozenset({"openai", "anthropic", "gemini", "azureopenai", "ollama", "vllm", "compatible"})
 GEMINI_VERSIONS: Final = frozenset({"v1", "v1beta", "v1alpha"})
 
 
@@ -71,6 +71,8 @@ class Simulator:
                 return _open_server(exchange, path, openai_chat.OLLAMA)
             case "vllm":
                 return _open_server(exchange, path, openai_chat.VLLM)
+            case "compatible":
+                return _compatible(exchange, path)
             case _:
                 return self._openai(exchange, path)
 
@@ -170,6 +172,22 @@ def _open_server(exchange: Exchange, path: str, flavour: Flavour) -> Answer:
             return openai_chat.complete(exchange, flavour)
         case "POST", "/v1/embeddings":
             return openai_embeddings.embed(exchange, size_of=openai_embeddings.open_size)
+        case "GET", "/v1/models":
+            return openai_models.list_open_models(exchange)
+        case _:
+            return openai_errors.no_such_path(exchange)
+
+
+def _compatible(exchange: Exchange, path: str) -> Answer:
+    """Any other server of Chat Completions: every model, and a key that may be absent but not wrong."""
+    refusal = openai_errors.missing_key(exchange) if exchange.request.header("authorization") else None
+    if refusal is not None:
+        return refusal
+    match exchange.request.method, path:
+        case "POST", "/v1/chat/completions":
+            return openai_chat.complete(exchange, openai_chat.COMPATIBLE)
+        case "POST", "/v1/embeddings":
+            return openai_embeddings.embed(exchange, size_of=openai_embeddings.any_size)
         case "GET", "/v1/models":
             return openai_models.list_open_models(exchange)
         case _:

@@ -109,6 +109,11 @@ def open_served(model: str) -> str | None:
     return model if OPEN_FAMILIES.match(model) else None
 
 
+def any_served(model: str) -> str | None:
+    """Whatever is asked for, as hosts of many vendors' models have it."""
+    return model or None
+
+
 def _served(model: str, known: dict[str, str]) -> str | None:
     if model == SIM_MODEL or model in known.values():
         return model

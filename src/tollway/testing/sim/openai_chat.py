@@ -70,6 +70,13 @@ VLLM: Final = Flavour(
     padded=False,
     service_tier=None,
 )
+COMPATIBLE: Final = Flavour(
+    served=models.any_served,
+    fingerprint="fp_compatible",
+    reasoning_member="reasoning_content",
+    padded=False,
+    service_tier=None,
+)
 
 
 class Chat(msgspec.Struct):

@@ -57,6 +57,11 @@ def open_size(model: str) -> int | None:
     return SIM_DIMENSIONS if models.open_served(model) else None
 
 
+def any_size(model: str) -> int | None:
+    """The dimensions of whatever model."""
+    return SIM_DIMENSIONS if models.any_served(model) else None
+
+
 def embeddings(exchange: Exchange, asked: EmbeddingRequest, *, size_of: Callable[[str], int | None]) -> object:
     """The body that answers an embedding request.
 
