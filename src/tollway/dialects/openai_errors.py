@@ -155,7 +155,7 @@ def _words_of_another(error: JsonObject) -> JsonObject:
         return {}
     try:
         inner = _error_fields(as_object(msgspec.json.decode(raw))).get("message")
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         inner = raw.strip()
     if not isinstance(inner, str) or not inner:
         return {}
