@@ -32,7 +32,7 @@ from tollway.core.conversation import (
 from tollway.core.errors import BadRequest
 from tollway.dialects.fitting import fitted
 from tollway.dialects.registry import conversation_dialect
-from tollway.interfaces.provider import Provider
+from tollway.interfaces.provider import Provider, Surface
 from tollway.interfaces.signer import Signer
 from tollway.snapshot.plugins import provider, provider_names
 
@@ -200,8 +200,9 @@ def _section(one: Provider) -> str:
     ]
     if one.environment_key is not None:
         lines.append(f"| variable that customarily holds the key | `{one.environment_key}` |\n")
-    lines.append(f"| conversations, the preferred API first | {_paths(one.conversation)} |\n")
+    lines.append(f"| conversations, the preferred API first | {_paths(one.conversation) or 'none'} |\n")
     lines.append(f"| embeddings | {_paths(one.embeddings) or 'none'} |\n")
+    lines.extend(f"| {_surface(surface)} | {_speaks(surface)} |\n" for surface in one.surfaces)
     for what, pairs in (("headers sent with every call", one.headers), ("query sent with every call", one.query)):
         if pairs:
             lines.append(f"| {what} | {_pairs(pairs)} |\n")
@@ -238,8 +239,33 @@ def _own_words(one: Provider) -> Iterator[str]:
         yield f"| earlier thinking goes back as | `{one.thinking_member}` |\n"
 
 
+def _surface(surface: Surface) -> str:
+    """Say what a surface is for."""
+    parts = [f"models `{_cell(surface.models)}`"] if surface.models else []
+    if surface.base_path:
+        parts.append(f"a URL that ends in `{surface.base_path}`")
+    return ", at ".join(parts) or "all"
+
+
+def _speaks(surface: Surface) -> str:
+    """Say how it is asked."""
+    paths = ", ".join(filter(None, (_paths(surface.conversation), _paths(surface.embeddings))))
+    if surface.body:
+        paths += f"; with {_pairs(surface.body)} in the body"
+    if surface.omits:
+        paths += f"; without {_names(surface.omits)} in it"
+    if surface.query is not None:
+        paths += f"; query: {_pairs(surface.query) or 'none'}"
+    return paths
+
+
+def _cell(text: str) -> str:
+    """Escape what would end a cell of the table."""
+    return text.replace("|", "\\|")
+
+
 def _paths(paths: Mapping[str, str]) -> str:
-    return ", ".join(f"{_APIS[dialect]} at `{path}`" for dialect, path in paths.items())
+    return ", ".join(f"{_APIS[dialect]} at `{_cell(path)}`" for dialect, path in paths.items())
 
 
 def _renamed(renamed: Mapping[str, str]) -> str:

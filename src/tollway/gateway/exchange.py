@@ -273,6 +273,8 @@ class Exchange(Call):
             return
         now = self.clock.monotonic()
         target = self.proxy.targets[step.route_index]
+        if target.surfaces:
+            target = target.for_model(step.model)
         attempt = Attempt(self, target, step.model, step.number, stream=self.stream, now=now)
         if step.key_index:
             attempt.key_index = step.key_index

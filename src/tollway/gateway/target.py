@@ -1,8 +1,11 @@
 """A route made ready: where it goes, how its requests begin, and what it is busy with."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
 
 from tollway.core.errors import BadRequest
 from tollway.expressions import Expression, compile_expression
@@ -21,12 +24,14 @@ _MAX_HEADS: Final = 1024
 # RFC 3986's unreserved characters, and those of sub-delims that model names use; a slash, a dot
 # segment or a question mark from a caller must never change which path is called.
 _MODEL_SAFE: Final = "-_.~:@"
+_EITHER: Final = re.compile(r"\{([^{}|]*)\|([^{}|]*)\}")
 
 
 class Target:
     """One route of one proxy, in one worker."""
 
     __slots__ = (
+        "_body",
         "_heads",
         "_host",
         "_key_lines",
@@ -40,7 +45,9 @@ class Target:
         "pool",
         "provider",
         "replaceable",
+        "reshapes",
         "route",
+        "surfaces",
     )
 
     def __init__(
@@ -84,6 +91,14 @@ class Target:
             keys = [key.reveal() for key in route.keys] or [""]
             self._key_lines = tuple(self.fixed_key_lines(key) for key in keys)
         self._heads: dict[tuple[str, str, bool], bytes] = {}
+        self._body = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in provider.body.items()}
+        self.reshapes = bool(provider.body or provider.omits)
+        """Whether bodies go through `reshaped`."""
+        self.surfaces = tuple(
+            (models, Target(route, surface, pool, active, clock=clock))
+            for models, surface in provider.surfaces_at(self._path_prefix)
+        )
+        """The same route to models that the provider wants to be asked for in another way."""
         self.contexts: dict[object, UsageRecord] = {}
         """What usage records of attempts on this route have in common; kept by the meter."""
 
@@ -91,6 +106,19 @@ class Target:
     def key_count(self) -> int:
         """How many keys rotate."""
         return len(self.route.keys)
+
+    def for_model(self, model: str) -> "Target":
+        """Give the surface of the provider that serves `model`."""
+        for models, target in self.surfaces:
+            if models.fullmatch(model):
+                return target
+        return self
+
+    def reshaped(self, members: Mapping[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+        """Set what the provider wants in every body, and leave out what its path says."""
+        kept = {name: raw for name, raw in members.items() if name not in self.provider.omits}
+        kept.update(self._body)
+        return kept
 
     def fixed_key_lines(self, key: str) -> bytes:
         """Write the header lines that prove who we are, for a signer that needs nothing but the key."""
@@ -142,6 +170,7 @@ class Target:
             parts.append(stream_query)
         if "{model}" in path:
             path = path.replace("{model}", _model_in_path(model))
+        path = _EITHER.sub(r"\2" if stream else r"\1", path)
         target = self._path_prefix + path.replace("{action}", actions[stream])
         if parts:
             target += "?" + "&".join(parts)

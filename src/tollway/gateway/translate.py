@@ -5,6 +5,7 @@ any other gets the neutral conversation written in its own dialect, and its answ
 same way.
 """
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,8 +17,9 @@ from tollway.core.errors import InternalError, TollwayError, UpstreamAnswered, U
 from tollway.core.json_value import NOT_JSON
 from tollway.dialects.fitting import fitted
 from tollway.gateway.answer_headers import header_line
-from tollway.gateway.json_body import write_members
+from tollway.gateway.json_body import read_members, write_members
 from tollway.gateway.relay import PassthroughRelay, Relay, TranslatingRelay
+from tollway.gateway.target import Target
 from tollway.interfaces.dialect import AnswerFacts, ConversationDialect, EmbeddingsDialect, StreamFraming
 from tollway.wire.framing import FRAMINGS
 
@@ -122,10 +124,11 @@ class ConversationTranslation:
             if self._call.stream and attempt.target.provider.counting.stream_usage == "asked":
                 members = members.copy()  # what is added here is not the caller's: another attempt starts afresh
                 self._hide_usage = self._outbound.ask_for_usage(members)
-            return write_members(members)
+            return write_members(attempt.target.reshaped(members) if attempt.target.reshapes else members)
         self._request = request = msgspec.structs.replace(request, model=attempt.target_model)
         provider, losses = attempt.target.provider, self.losses
-        return self._outbound.render_request(fitted(request, provider, losses), provider, losses)
+        body = self._outbound.render_request(fitted(request, provider, losses), provider, losses)
+        return _reshaped(body, attempt.target) if attempt.target.reshapes else body
 
     def payload(self, body: bytes, now_us: int) -> bytes:
         """Write the whole provider request."""
@@ -216,9 +219,10 @@ class EmbeddingsTranslation:
         if request is None:
             members = self._call.members
             self._outbound.rewrite_model(members, attempt.target_model)
-            return write_members(members)
+            return write_members(attempt.target.reshaped(members) if attempt.target.reshapes else members)
         self._request = request = msgspec.structs.replace(request, model=attempt.target_model)
-        return self._outbound.render_request(request, attempt.target.provider, self.losses)
+        body = self._outbound.render_request(request, attempt.target.provider, self.losses)
+        return _reshaped(body, attempt.target) if attempt.target.reshapes else body
 
     def payload(self, body: bytes, now_us: int) -> bytes:
         """Write the whole provider request."""
@@ -253,6 +257,11 @@ class EmbeddingsTranslation:
     def keep_error_body(self, error: TollwayError, body: bytes) -> None:
         """Remember the provider's own words for `verbatim_error`."""
         self._error_body = (error, body)
+
+
+def _reshaped(body: bytes, target: Target) -> bytes:
+    """Set and leave out members of a body of our own writing, which no depth limit is for."""
+    return write_members(target.reshaped(read_members(body, sys.maxsize)))
 
 
 class _KeepsErrors(Protocol):

@@ -5,6 +5,7 @@ Rules of this file:
 - What is said of a provider holds for any of its models: where one model takes pictures, the provider does.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final, Literal
 
@@ -47,6 +48,31 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
     """Searches of the provider's own tools are counted."""
 
 
+class Surface(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a provider that is asked in another way than the rest: some models, or some base URLs.
+
+    What is None is as the provider has it.
+    """
+
+    models: str = ""
+    """Regular expression that a whole target model fits, in any case of letters; empty: every model."""
+    base_path: str = ""
+    """How the path of the route's base URL ends (`/openai/v1`); empty: however it ends."""
+    conversation: Mapping[str, str] = {}
+    """As the provider's; empty when these models have none."""
+    embeddings: Mapping[str, str] = {}
+    """As the provider's; empty when these models have none."""
+    body: Mapping[str, str] = {}
+    omits: frozenset[str] = frozenset()
+    signer: Signer | None = None
+    headers: Mapping[str, str] | None = None
+    forward_headers: frozenset[str] | None = None
+    query: Mapping[str, str] | None = None
+    unsupported: frozenset[str] | None = None
+    max_tokens_field: str | None = None
+    default_max_output_tokens: int | None = None
+
+
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """One vendor or server. A value, not a class: a new provider is a new file of data."""
 
@@ -59,10 +85,17 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Prefilled URL; None where every customer has their own (Azure, vLLM)."""
     conversation: Mapping[str, str]
     """Conversation dialect → path under the base URL, in order of preference: the first is used when
-    the caller's own dialect is not among them. `{model}` is the target model, `{action}` Gemini's
-    method, percent-encoded."""
+    the caller's own dialect is not among them. `{model}` is the target model, percent-encoded,
+    `{action}` Gemini's method; of `{predict|streamPredict}` the first is for whole answers, the second for streams."""
     embeddings: Mapping[str, str] = {}
     """Embeddings dialect → path; empty when it has none."""
+    surfaces: tuple[Surface, ...] = ()
+    """Parts of it that are asked in another way, the first that fits is taken. The fields above and
+    below are for the rest."""
+    body: Mapping[str, str] = {}
+    """Members set in every body, in place of the caller's own (`anthropic_version` where it is no header)."""
+    omits: frozenset[str] = frozenset()
+    """Members of its dialects that are not sent, because the path says them (`model`)."""
     signer: Signer
     headers: Mapping[str, str] = {}
     """Sent with every call (`anthropic-version`)."""
@@ -108,3 +141,24 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Models it is known to serve; used only to tell whose a bare model name is."""
     otel_name: str = ""
     """`gen_ai.provider.name`; empty means the provider's own name."""
+
+    def through(self, surface: Surface) -> "Provider":
+        """The provider as it is asked through one of its surfaces."""
+        said = {
+            name: getattr(surface, name) for name in surface.__struct_fields__ if name not in {"models", "base_path"}
+        }
+        given = {name: value for name, value in said.items() if value is not None}
+        return msgspec.structs.replace(self, surfaces=(), **given)
+
+    def surfaces_at(self, base_path: str) -> "tuple[tuple[re.Pattern[str], Provider], ...]":
+        """The surfaces there are behind a base URL with this path, each with the models it is for, in order."""
+        return tuple(
+            (re.compile(surface.models or ".*", re.IGNORECASE | re.DOTALL), self.through(surface))
+            for surface in self.surfaces
+            if base_path.endswith(surface.base_path)
+        )
+
+    def serving(self, model: str, base_path: str = "") -> "Provider":
+        """The provider as it is asked for `model`."""
+        surfaces = self.surfaces_at(base_path)
+        return next((provider for models, provider in surfaces if models.fullmatch(model)), self)

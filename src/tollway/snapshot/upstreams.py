@@ -152,7 +152,8 @@ def _url(compilation: Compilation, one: written.Route, provider: Provider, path:
 
 def _check_serves(compilation: Compilation, proxy: written.LlmProxy, provider: Provider, path: Path) -> None:
     """Callers of the Messages and generateContent APIs want conversations, which not all providers have."""
-    if proxy.format in {"anthropic", "gemini"} and not provider.conversation:
+    converses = provider.conversation or any(surface.conversation for surface in provider.surfaces)
+    if proxy.format in {"anthropic", "gemini"} and not converses:
         message = f"{provider.title} has no conversations, and format {proxy.format!r} is for nothing else"
         compilation.problems.add((*path, "provider"), f"{message}: choose another provider or format")
 
