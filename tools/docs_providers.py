@@ -80,6 +80,8 @@ _APIS: Final = {
     "gemini": "generateContent",
     "openai-embeddings": "Embeddings",
     "gemini-embeddings": "batchEmbedContents",
+    "vertex-embeddings": "predict",
+    "vertex-content-embeddings": "batchEmbedContents",
 }
 
 

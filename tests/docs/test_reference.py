@@ -29,6 +29,7 @@ _NOT_OURS = frozenset(
         "x-api-key",
         "x-goog-api-key",
         "x-gzip",  # a content coding
+        "x-www-form-urlencoded",  # a content type
     }
 )
 

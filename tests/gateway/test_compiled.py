@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tollway.testing import script
 from tollway.testing.upstream import ScriptedUpstream
 
 from .serving import CHAT, MESSAGES, OK, proxy, route, serving
@@ -126,6 +127,47 @@ async def test_a_path_may_name_any_model(path: str, model: str) -> None:
         assert served.record.requested_model == model
 
 
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/v1beta1/projects/p/locations/eu/publishers/google/models/m:generateContent", "m"),
+        ("/v1/projects/p/locations/eu/publishers/google/models/a/b:generateContent", "a/b"),
+        ("/projects/p/publishers/google/models/m:generateContent", "m"),
+        ("/v1beta1/publishers/google/models/m:generateContent", "m"),
+    ],
+)
+async def test_what_an_sdk_writes_before_the_model_is_not_looked_at(path: str, model: str) -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up), format="gemini", strategy="weighted")) as served:
+        up.on(OK)
+        assert (await served.ask(path, GENERATE)).status == 200
+        assert served.record.requested_model == model
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/projects/p/locations/eu/models/m:generateContent",
+        "/v1/projects//publishers/google/models/m:generateContent",
+        "/v1/projects/p/publishers/google/models/:generateContent",
+        "/v1/projects/publishers/google/models/m:generateContent",
+    ],
+)
+async def test_but_it_must_be_there(path: str) -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up), format="gemini", strategy="weighted")) as served:
+        assert (await served.ask(path, GENERATE)).status == 404
+        assert up.requests == []
+
+
+async def test_one_text_is_embedded_by_the_same_api_whose_providers_are_asked_for_batches() -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up, provider="gemini"), format="gemini")) as served:
+        up.on(script.reply(json={"embeddings": [{"values": [1.0]}]}))
+        answer = await served.ask("/v1beta/models/m:embedContent", {"content": {"parts": [{"text": "hi"}]}})
+        assert msgspec.json.decode(answer.body) == {"embedding": {"values": [1.0]}}
+        (asked,) = up.requests
+        assert asked.path == "/v1/models/m:batchEmbedContents"
+        assert asked.json() == {"requests": [{"model": "models/m", "content": {"parts": [{"text": "hi"}]}}]}
+
+
 async def test_a_path_without_a_model_is_none() -> None:
     async with ScriptedUpstream() as up, serving(proxy(route(up), format="gemini")) as served:
         assert (await served.ask("/v1beta/models/:generateContent", GENERATE)).status == 405
@@ -147,6 +189,14 @@ async def test_proxies_whose_base_paths_begin_alike_are_told_apart() -> None:
             for name in ("", "/llm", "/llm/eu"):
                 await served.ask(f"{name}/v1/chat/completions")
             assert [record.proxy for record in served.records] == ["", "/llm", "/llm/eu"]
+
+
+async def test_a_model_without_conversations_says_so() -> None:
+    there = route("http://127.0.0.1:1", provider="vertex", target_model="gemini-embedding-2")
+    async with serving(proxy(there)) as served:
+        answer = await served.ask()
+        error = msgspec.json.decode(answer.body)["error"]
+        assert (answer.status, error["code"], error["param"]) == (400, "operation_not_supported", "model")
 
 
 async def test_a_provider_without_embeddings_says_so() -> None:

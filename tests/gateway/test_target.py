@@ -14,7 +14,7 @@ from tollway.interfaces.secrets import Secret
 from tollway.testing import script
 from tollway.testing.upstream import ScriptedUpstream
 
-from .serving import CHAT, KEY, MESSAGES, MESSAGES_PATH, OK, policy, proxy, route, serving
+from .serving import CHAT, CHAT_PATH, KEY, MESSAGES, MESSAGES_PATH, OK, policy, proxy, route, serving
 
 PRODUCTION_LOOP = True
 
@@ -211,3 +211,87 @@ async def test_keys_take_turns_when_one_is_throttled() -> None:
         async with serving(proxy(route(up, keys=keys))) as served:
             assert (await served.ask()).status == 200
             assert len({recorded.header("authorization") for recorded in up.requests}) == 2
+
+
+# --- surfaces
+
+
+def vertex(up: ScriptedUpstream, **settings: Any) -> Any:
+    there = route(f"{up.url}/v1/projects/p/locations/eu", provider="vertex", target_model=None)
+    return proxy(there, strategy="weighted", **settings)
+
+
+CLAUDE = {"type": "message", "role": "assistant", "model": "claude-9", "id": "msg_1", "stop_reason": "end_turn"}
+CLAUDE |= {"content": [{"type": "text", "text": "yes"}], "usage": {"input_tokens": 3, "output_tokens": 4}}
+GENERATED: dict[str, Any] = {
+    "candidates": [{"content": {"role": "model", "parts": [{"text": "yes"}]}, "finishReason": "STOP"}],
+    "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 4, "totalTokenCount": 7},
+}
+BELOW = "/v1/projects/p/locations/eu"
+
+
+@pytest.mark.parametrize(
+    ("model", "answer", "path"),
+    [
+        ("gemini-9", GENERATED, "/publishers/google/models/gemini-9:generateContent"),
+        ("claude-9@20260101", CLAUDE, "/publishers/anthropic/models/claude-9@20260101:rawPredict"),
+        ("meta/llama-9", None, "/endpoints/openapi/chat/completions"),
+    ],
+)
+async def test_models_of_one_route_are_asked_in_their_makers_ways(
+    model: str, answer: dict[str, Any] | None, path: str
+) -> None:
+    async with ScriptedUpstream() as up, serving(vertex(up)) as served:
+        up.on(OK if answer is None else script.reply(json=answer))
+        found = await served.ask(body={**CHAT, "model": model})
+        assert found.status == 200
+        assert msgspec.json.decode(found.body)["choices"][0]["message"]["content"] == "yes"
+        (recorded,) = up.requests
+        assert (recorded.path, recorded.header("x-goog-api-key")) == (BELOW + path, KEY)
+        assert served.record.usage is not None
+        assert served.record.target_model == model
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("translated", [False, True])
+async def test_what_the_path_says_is_not_in_the_body_and_what_is_no_header_is(stream: bool, translated: bool) -> None:
+    body = {"model": "claude-9", "max_tokens": 9, "stream": stream, "messages": CHAT["messages"]}
+    path, own = (CHAT_PATH, "openai") if translated else (MESSAGES_PATH, "anthropic")
+    async with ScriptedUpstream() as up, serving(vertex(up, format=own)) as served:
+        await served.ask(path, body, headers={"anthropic-beta": "b1"})
+        recorded = up.requests[0]
+        sent: Any = recorded.json()
+        assert recorded.path.endswith(":streamRawPredict" if stream else ":rawPredict")
+        assert (sent["anthropic_version"], sent.get("stream", False)) == ("vertex-2023-10-16", stream)
+        assert "model" not in sent
+        assert recorded.header("anthropic-version") is None
+        assert recorded.header("anthropic-beta") == "b1"
+        assert sent["messages"][0]["role"] == "user"
+
+
+async def test_a_callers_own_word_for_it_is_replaced() -> None:
+    async with ScriptedUpstream() as up, serving(vertex(up, format="anthropic")) as served:
+        await served.ask(MESSAGES_PATH, {**MESSAGES, "model": "claude-9", "anthropic_version": "evil", "new": [1]})
+        sent: Any = up.requests[0].json()
+        assert (sent["anthropic_version"], sent["new"]) == ("vertex-2023-10-16", [1])
+
+
+async def test_a_hostile_model_name_leads_to_no_other_path_of_a_surface() -> None:
+    async with ScriptedUpstream() as up, serving(vertex(up)) as served:
+        await served.ask(body={**CHAT, "model": "claude-9/../../google/models/x:rawPredict?y"})
+        hostile = "claude-9%2F..%2F..%2Fgoogle%2Fmodels%2Fx:rawPredict%3Fy"
+        assert {(one.path, one.query) for one in up.requests} == {
+            (f"{BELOW}/publishers/anthropic/models/{hostile}:rawPredict", "")
+        }
+
+
+async def test_the_newer_base_url_is_asked_in_the_newer_way() -> None:
+    async with ScriptedUpstream() as up:
+        up.on(OK)
+        there = route(f"{up.url}/openai/v1", **AZURE)
+        async with serving(proxy(there, strategy="weighted")) as served:
+            assert (await served.ask(body={**CHAT, "model": "my-deployment"})).status == 200
+            (recorded,) = up.requests
+            assert (recorded.path, recorded.query) == ("/openai/v1/chat/completions", "")
+            assert recorded.json()["model"] == "my-deployment"  # type: ignore[index]
+            assert recorded.header("api-key") == KEY

@@ -18,6 +18,7 @@ from tollway.routing.outcomes import Failure, trigger_of, verdict_of
         (Failure(kind="timeout"), None, "fault"),
         (Failure(kind="cut"), None, "fault"),
         (Failure(kind="garbled"), None, "fault"),
+        (Failure(kind="sign_in"), "connect_error", "neutral"),
         (Failure(kind="internal"), None, "neutral"),
     ],
     ids=lambda value: f"{value.kind} {value.status or ''}".strip() if isinstance(value, Failure) else "",

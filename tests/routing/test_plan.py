@@ -224,6 +224,16 @@ def test_a_failure_nobody_can_name_stays_where_it_is():
     assert plan.after(Failure(kind="status", status=404), NOW) is None
 
 
+def test_a_token_that_is_replaced_is_worth_one_repeat_at_once_whatever_the_budget():
+    refused = Failure(kind="status", status=401, token_renewed=True)
+    plan, go = begin(planner(route("a"), retries=Retries(attempts=0, budget_ratio=0)))
+    assert go == Go(0, "gpt-5", 1)
+    assert plan.after(refused, NOW) == Go(0, "gpt-5", 2)
+    assert plan.after(refused, NOW) is None
+    other, _ = begin(planner(route("a")))
+    assert other.after(Failure(kind="status", status=401), NOW) is None
+
+
 def test_weights_share_the_calls_and_a_weight_of_zero_gets_none():
     plans = planner(route("a", weight=3), route("b", weight=1), route("off", weight=0), strategy="weighted")
     chosen: list[int] = []

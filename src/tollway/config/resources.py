@@ -182,16 +182,84 @@ class Client(Resource, frozen=True, kw_only=True):
     """Free properties, which policies can read."""
 
 
+class Identity(Resource, frozen=True, kw_only=True):
+    """What is common to identities that are exchanged for a short-lived token."""
+
+    scope: str = ""
+    """What the token shall be good for. Without it: what the route's provider wants; for a provider that takes no
+    such identity it must be given."""
+    ca_file: FilePath | None = None
+    """Authorities to trust at the token endpoint in place of the system's, PEM."""
+    allow_private: bool = False
+    """Allow the token endpoint's address to be private, loopback or link-local. Implied by a URL that names this
+    machine, and by a machine's own identity."""
+
+
+class GoogleIdentity(Identity, frozen=True, kw_only=True):
+    """An identity of Google Cloud: a key file, or the machine's own."""
+
+    key: SecretReference | None = None
+    """Reference to the key file's content, `${file:PATH}`: JSON of a service account or an authorised user."""
+    metadata_server: bool = False
+    """Take the token of the machine's own service account, from the metadata server at 169.254.169.254."""
+    url: str = ""
+    """Token endpoint, or metadata server, to ask in place of Google's own."""
+
+
+class EntraIdentity(Identity, frozen=True, kw_only=True):
+    """An identity of Microsoft Entra ID: an application with one of four proofs, or the machine's own."""
+
+    tenant: str = ""
+    """The tenant the application is registered in: its id, or a domain of it."""
+    client_id: str = ""
+    """The application's id; for a managed identity that of a user-assigned one."""
+    client_secret: SecretReference | None = None
+    """Reference to the application's secret."""
+    certificate: SecretReference | None = None
+    """Reference to the application's certificate and its private key, both PEM, in one file."""
+    federated_token: SecretReference | None = None
+    """Reference to another issuer's token that the application trusts, such as a Kubernetes service account's
+    (`${file:/var/run/secrets/azure/tokens/azure-identity-token}`); a new content is taken over while calls run."""
+    managed_identity: bool = False
+    """Take the token of the machine's own identity, from its service at 169.254.169.254."""
+    identity_header: SecretReference | None = None
+    """With `managed_identity` on App Service and its kin: reference to the header's value, `${env:IDENTITY_HEADER}`."""
+    url: str = ""
+    """Authority to ask in place of `https://login.microsoftonline.com`, or with `managed_identity` the whole URL of
+    the machine's identity service, such as App Service gives in IDENTITY_ENDPOINT."""
+
+
+class OAuth2Identity(Identity, frozen=True, kw_only=True):
+    """A client of any OAuth 2.0 server, by client credentials."""
+
+    url: str
+    """Token endpoint, `https://host/path`."""
+    client_id: Annotated[str, Meta(min_length=1)]
+    """The client's id."""
+    client_secret: SecretReference
+    """Reference to the client's secret."""
+    parameters: dict[str, str] = {}
+    """Form fields sent beside, such as `audience`."""
+    client_authentication: Literal["header", "body"] = "header"
+    """Where id and secret are sent: in the `Authorization` header (Basic), or in the form."""
+
+
 class Credential(Resource, frozen=True, kw_only=True):
-    """Keys of one account at a provider."""
+    """What proves the gateway to a provider: keys of one account, or one identity exchanged for short-lived tokens."""
 
     name: Name
     """Name, by which routes choose it."""
     provider: str = ""
     """The provider it belongs to; a route of another provider is then refused it."""
-    values: SecretReferences
+    values: SecretReferences | None = None
     """Reference to the key: `${env:NAME}`, `${file:PATH}` or `${vault:NAME}`; of several, one takes over when another
     is throttled."""
+    google: GoogleIdentity | None = None
+    """An identity of Google Cloud."""
+    entra: EntraIdentity | None = None
+    """An identity of Microsoft Entra ID."""
+    oauth2: OAuth2Identity | None = None
+    """A client of any other OAuth 2.0 server."""
 
 
 class Timeouts(Resource, frozen=True, kw_only=True):

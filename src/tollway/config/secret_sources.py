@@ -82,6 +82,10 @@ class FileSource:
             self._warn(f"the secret file {path} belongs to another user (uid {status.st_uid}): who may change it?")
 
 
+class UnreadSecret(Secret):
+    """Stands for a secret that was not read: what is said about its content would be said of nothing."""
+
+
 class UnreadSource:
     """Stands for a source on a machine that has none of the secrets: every name has the same made-up one."""
 
@@ -92,4 +96,4 @@ class UnreadSource:
     def resolve(self, name: str) -> Secret:
         """Return a secret that is none."""
         del name
-        return Secret("not-read")
+        return UnreadSecret("not-read")

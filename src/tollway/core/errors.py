@@ -18,6 +18,7 @@
     │   ├── UpstreamGarbled    502  what it sent is not what its API promises
     │   ├── UpstreamCut        502  it stopped in the middle
     │   ├── UpstreamTimeout    504
+    │   ├── SignInFailed       503  the provider wants a token, and none could be had
     │   └── NoHealthyRoute     503
     └── InternalError          500  ours
         └── NotReady           503  draining, or unable to keep its records
@@ -211,6 +212,13 @@ class UpstreamTimeout(UpstreamError):
 
     status = 504
     code = "upstream_timeout"
+
+
+class SignInFailed(UpstreamError):
+    """503: the provider wants a token from elsewhere, and the gateway could not get one."""
+
+    status = 503
+    code = "sign_in_failed"
 
 
 class NoHealthyRoute(UpstreamError):

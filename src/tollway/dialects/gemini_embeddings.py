@@ -47,6 +47,7 @@ class GeminiEmbeddings:
             path=f"/models/{{model}}:{action}",
             versions=_VERSIONS,
             streams="never",
+            passes=action == "batchEmbedContents",
         )
         for action in ("embedContent", "batchEmbedContents")
     )
@@ -114,16 +115,7 @@ class GeminiEmbeddings:
             "outputDimensionality": request.dimensions,
         }
         shared |= {name: value for name, value in options.items() if value is not None}
-        found: list[JsonObject] = []
-        for position, text in enumerate(request.inputs):
-            if not isinstance(text, str):
-                param = "input" if request.single else f"input[{position}]"
-                raise BadRequest(
-                    f"{param}: a Gemini model takes text, not tokens of another model's vocabulary",
-                    code="unsupported_parameter",
-                    param=param,
-                )
-            found.append(shared | {"content": {"parts": [{"text": text}]}})
+        found: list[JsonObject] = [shared | {"content": {"parts": [{"text": text}]}} for text in texts(request)]
         return msgspec.json.encode(request.rest | {"requests": found})
 
     def parse_answer(self, body: bytes, request: EmbeddingsRequest) -> EmbeddingsAnswer:
@@ -134,7 +126,7 @@ class GeminiEmbeddings:
         """
         value = decode_answer(body, "answer")
         items = as_list(value.get("embeddings")) or ([value["embedding"]] if "embedding" in value else [])
-        vectors = tuple(_values(as_object(item).get("values")) for item in items)
+        vectors = tuple(vector_of(as_object(item).get("values")) for item in items)
         if len(vectors) != len(request.inputs):
             raise UpstreamGarbled(f"the provider gave {len(vectors)} embeddings for {len(request.inputs)} inputs")
         usage = as_object(value.get("usageMetadata"))
@@ -192,7 +184,31 @@ def _usage(usage: Mapping[str, Json]) -> Usage:
     return Usage(input_fresh=as_count(usage.get("promptTokenCount")))
 
 
-def _values(value: Json) -> tuple[float, ...]:
+def texts(request: EmbeddingsRequest) -> tuple[str, ...]:
+    """Give the texts to embed.
+
+    Raises:
+        BadRequest: an input is a list of tokens, which only the model's own vocabulary can read.
+    """
+    found: list[str] = []
+    for position, text in enumerate(request.inputs):
+        if not isinstance(text, str):
+            param = "input" if request.single else f"input[{position}]"
+            raise BadRequest(
+                f"{param}: a Gemini model takes text, not tokens of another model's vocabulary",
+                code="unsupported_parameter",
+                param=param,
+            )
+        found.append(text)
+    return tuple(found)
+
+
+def vector_of(value: Json) -> tuple[float, ...]:
+    """Read a vector of numbers.
+
+    Raises:
+        UpstreamGarbled: it is none.
+    """
     try:
         return msgspec.convert(value, tuple[float, ...])
     except msgspec.ValidationError as error:

@@ -88,6 +88,7 @@ class Endpoint:
         "format",
         "models",
         "operation",
+        "passes",
         "provider_side",
         "proxy",
         "streams",
@@ -101,6 +102,8 @@ class Endpoint:
         dialect: AnyDialect,
         streams: Streams,
         action: str = "",
+        *,
+        passes: bool = True,
     ) -> None:
         """Bind a dialect to a proxy. For the list of models the dialect only says how errors look."""
         self.proxy = proxy
@@ -108,6 +111,7 @@ class Endpoint:
         self.dialect_name = dialect.name
         self.format: InboundFormat = dialect.format
         self.streams = streams
+        self.passes = passes
         self.action = action
         """What the path says to do with its model (`embedContent`); empty where it says nothing."""
         self._conversation: ConversationDialect | None = None
@@ -135,18 +139,24 @@ class Endpoint:
         provider = attempt.target.provider
         if self._embeddings is not None:
             inbound = self._embeddings
-            if inbound.name in provider.embeddings:
+            if inbound.name in provider.embeddings and self.passes:
                 return EmbeddingsTranslation(exchange, attempt, inbound, inbound, None)
             if not provider.embeddings:
                 msg = f"the provider '{provider.name}' has no embeddings; choose a model of another provider"
                 raise BadRequest(msg, param="model", code="operation_not_supported")
-            outbound_embeddings = exchange.proxy.dialects.embeddings[next(iter(provider.embeddings))]
+            name = inbound.name if inbound.name in provider.embeddings else next(iter(provider.embeddings))
+            outbound_embeddings = exchange.proxy.dialects.embeddings[name]
             parsed = inbound.parse_request(exchange.body, path_model=exchange.path_model, path_action=self.action)
             return EmbeddingsTranslation(exchange, attempt, inbound, outbound_embeddings, parsed)
         inbound_conversation = self._conversation
         if inbound_conversation is None:  # pragma: no cover - one of the two is always set
             msg = "no dialect"
             raise BadRequest(msg)
+        if not provider.conversation:
+            msg = (
+                f"the model '{attempt.target_model}' of provider '{provider.name}' has no conversations; choose another"
+            )
+            raise BadRequest(msg, param="model", code="operation_not_supported")
         if inbound_conversation.name in provider.conversation:
             return ConversationTranslation(exchange, attempt, inbound_conversation, inbound_conversation, None)
         outbound = exchange.proxy.dialects.conversation[next(iter(provider.conversation))]
@@ -164,13 +174,13 @@ class Paths:
     def __init__(self, proxies: Iterable[Proxy], dialects: Sequence[AnyDialect]) -> None:
         """Lay out every path of every proxy."""
         self._exact: dict[bytes, dict[bytes, Endpoint]] = {}
-        self._patterns: list[tuple[bytes, bytes, bytes, Endpoint]] = []
+        self._patterns: list[tuple[bytes, bytes, bytes, bytes, Endpoint]] = []
         self._proxies: list[tuple[bytes, Endpoint]] = []
         for proxy in proxies:
             served = [dialect for dialect in dialects if proxy.format in ("any", dialect.format)]
             self._add_dialects(proxy, served)
             self._add_models(proxy, served)
-        self._patterns.sort(key=lambda pattern: -len(pattern[0]) - len(pattern[1]))
+        self._patterns.sort(key=lambda pattern: -len(pattern[0]) - len(pattern[2]))
         self._proxies.sort(key=lambda entry: -len(entry[0]))
 
     def find(self, request: Request) -> tuple[Endpoint, str] | TollwayError:
@@ -196,13 +206,17 @@ class Paths:
     def _find_pattern(self, request: Request) -> tuple[Endpoint, str] | TollwayError:
         path = request.path
         wrong: dict[bytes, Endpoint] = {}
-        for prefix, suffix, method, endpoint in self._patterns:
+        for prefix, between, suffix, method, endpoint in self._patterns:
             if path.startswith(prefix) and path.endswith(suffix) and len(path) > len(prefix) + len(suffix):
+                model = path[len(prefix) : len(path) - len(suffix)]
+                if between:
+                    scope, _, model = model.partition(between)
+                    if not scope or not model:
+                        continue
                 if method != (b"GET" if request.method == b"HEAD" else request.method):
                     wrong[method] = endpoint
                     continue
-                model = path[len(prefix) : len(path) - len(suffix)].decode("latin-1")
-                return endpoint, unquote(model, errors="replace")
+                return endpoint, unquote(model.decode("latin-1"), errors="replace")
         if wrong:
             return _wrong_method(request, wrong)
         shown = path.decode("latin-1")
@@ -214,7 +228,7 @@ class Paths:
         for dialect in dialects:
             for shape in dialect.endpoints:
                 action = shape.path.rpartition(":")[2] if ":" in shape.path else ""
-                endpoint = Endpoint(proxy, shape.operation, dialect, shape.streams, action)
+                endpoint = Endpoint(proxy, shape.operation, dialect, shape.streams, action, passes=shape.passes)
                 for version in shape.versions:
                     self._add(proxy.base_path, version, shape, endpoint)
 
@@ -243,9 +257,10 @@ class Paths:
     def _add(self, base: bytes, version: str, shape: EndpointShape, endpoint: Endpoint) -> None:
         path = base + version.encode() + shape.path.encode()
         method = shape.method.encode()
-        prefix, marker, suffix = path.partition(b"{model}")
+        before, marker, suffix = path.partition(b"{model}")
         if marker:
-            self._patterns.append((prefix, suffix, method, endpoint))
+            prefix, _, between = before.partition(b"{scope}")
+            self._patterns.append((prefix, between, suffix, method, endpoint))
         else:
             self._exact.setdefault(path, {}).setdefault(method, endpoint)
 

@@ -21,6 +21,7 @@ from tollway.core.errors import (
     BadRequest,
     InternalError,
     NotReady,
+    SignInFailed,
     TollwayError,
     UnsupportedMedia,
     UpstreamError,
@@ -47,6 +48,7 @@ from tollway.wire.framing import FRAMINGS
 
 if TYPE_CHECKING:
     from tollway.gateway.compiled import Endpoint
+    from tollway.gateway.tokens import TokenKeeper
     from tollway.gateway.worker import Worker
 
 _MICRO: Final = 1_000_000
@@ -122,7 +124,7 @@ class Exchange(Call):
         self._stream_done = False
         self._stream_error: UpstreamError | None = None
         self._asking = False
-        """Whether a policy that is asked before the provider is has still to answer."""
+        """Whether a policy, or a token's endpoint, that is asked before the provider is has still to answer."""
         self._facts: AnswerFacts | None = None
         """What the provider's whole answer says, once it is there."""
         self._failed: UsageRecord | None = None
@@ -317,6 +319,11 @@ class Exchange(Call):
         translation = self._translation
         if translation is None:  # pragma: no cover - an attempt exists only after its translation
             return
+        tokens = attempt.target.tokens
+        if tokens is not None and not tokens.ready(self.clock.monotonic()):
+            self._asking = True
+            self._worker.spawn(self._guarded(self._send_signed_in(tokens, attempt, body)))
+            return
         try:
             payload = translation.payload(body, self.now_us)
         except TollwayError as error:
@@ -324,6 +331,22 @@ class Exchange(Call):
             return
         self._attempt = attempt  # from here on there is something to cancel, and to account for
         attempt.send(payload, self.clock.monotonic())
+
+    async def _send_signed_in(self, tokens: "TokenKeeper", attempt: Attempt, body: bytes) -> None:
+        """Send once the token is there that the provider wants; it is nearly always there before."""
+        error: SignInFailed | None = None
+        try:
+            await tokens.wait(attempt.target.route.timeouts.connect_seconds)
+        except SignInFailed as failed:
+            error = failed
+        self._asking = False
+        if self._over:
+            self._end_unanswered()
+        elif error is None:
+            self._send(attempt, body)
+        else:
+            self._attempt = attempt
+            attempt.failed(error)
 
     def _take_key(self, expression: Expression, attempt: Attempt) -> None:
         """Take the provider key from the request, as the route says."""
@@ -358,7 +381,10 @@ class Exchange(Call):
         self._own_waited = True
         now = self.clock.monotonic()
         plan = self._plan
-        step = plan.after(failure_of(attempt, error, now), now) if plan is not None and not self._over else None
+        tokens = attempt.target.tokens
+        renewed = tokens is not None and attempt.status == 401 and tokens.refused(attempt.sent_at)
+        failure = failure_of(attempt, error, now, token_renewed=renewed)
+        step = plan.after(failure, now) if plan is not None and not self._over else None
         outcome: Outcome = "timeout" if error.status == 504 else "error"
         record = self._record(attempt, NO_FACTS, outcome=outcome, error=error, final=step is None)
         if step is None:

@@ -26,10 +26,13 @@ _KINDS: dict[str, FailureKind] = {
     "total_timeout": "timeout",
     "upstream_cut": "cut",
     "upstream_garbled": "garbled",
+    "sign_in_failed": "sign_in",
 }
 
 
-def failure_of(attempt: "Attempt", error: UpstreamError | InternalError, now: float) -> Failure:
+def failure_of(
+    attempt: "Attempt", error: UpstreamError | InternalError, now: float, *, token_renewed: bool = False
+) -> Failure:
     """Tell routing how an attempt failed."""
     kind: FailureKind = "status" if isinstance(error, UpstreamAnswered) else _KINDS.get(error.code, "internal")
     return Failure(
@@ -37,6 +40,7 @@ def failure_of(attempt: "Attempt", error: UpstreamError | InternalError, now: fl
         status=error.status if kind == "status" else 0,
         elapsed_seconds=now - attempt.started_at,
         retry_after_seconds=error.retry_after_seconds,
+        token_renewed=token_renewed,
     )
 
 

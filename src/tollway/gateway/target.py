@@ -18,6 +18,7 @@ from tollway.snapshot.document import Route
 
 if TYPE_CHECKING:
     from tollway.gateway.attempt import Attempt
+    from tollway.gateway.tokens import TokenKeeper
     from tollway.gateway.upstream import Pool
 
 _MAX_HEADS: Final = 1024
@@ -48,6 +49,7 @@ class Target:
         "reshapes",
         "route",
         "surfaces",
+        "tokens",
     )
 
     def __init__(
@@ -58,6 +60,7 @@ class Target:
         active: "set[Attempt]",
         *,
         clock: Callable[[], float],
+        tokens: "TokenKeeper | None" = None,
     ) -> None:
         """Prepare the parts of a request head that no call changes."""
         self.route = route
@@ -65,6 +68,8 @@ class Target:
         self.pool = pool
         self.active = active
         self.clock = clock
+        self.tokens = tokens
+        """Where the token comes from that is sent in place of a key."""
         self.key_expression: Expression | None = (
             compile_expression(route.key_expression) if route.key_expression else None
         )
@@ -87,7 +92,7 @@ class Target:
             }.items()
         )
         self._key_lines: tuple[bytes, ...] = ()
-        if provider.signer.fixed and self.key_expression is None:
+        if provider.signer.fixed and self.key_expression is None and tokens is None:
             keys = [key.reveal() for key in route.keys] or [""]
             self._key_lines = tuple(self.fixed_key_lines(key) for key in keys)
         self._heads: dict[tuple[str, str, bool], bytes] = {}
@@ -95,7 +100,7 @@ class Target:
         self.reshapes = bool(provider.body or provider.omits)
         """Whether bodies go through `reshaped`."""
         self.surfaces = tuple(
-            (models, Target(route, surface, pool, active, clock=clock))
+            (models, Target(route, surface, pool, active, clock=clock, tokens=tokens))
             for models, surface in provider.surfaces_at(self._path_prefix)
         )
         """The same route to models that the provider wants to be asked for in another way."""
@@ -177,6 +182,8 @@ class Target:
         return b"POST %b HTTP/1.1\r\n%b" % (target.encode("ascii"), self._static_lines)
 
     def _signed(self, attempt: "Attempt", head: bytes, body: bytes, now_us: int) -> bytes:
+        if self.tokens is not None:
+            return self.tokens.line
         if self.provider.signer.fixed:
             return self.fixed_key_lines(attempt.key_value)
         target = head.split(b" ", 2)[1].decode("ascii")

@@ -6,6 +6,7 @@ those calls reach it across processes is `cli`'s business.
 
 import asyncio
 import contextlib
+import random
 import socket
 import ssl
 import weakref
@@ -38,10 +39,12 @@ from tollway.gateway.request import Request
 from tollway.gateway.route import DialectsByName, Planner
 from tollway.gateway.target import Target
 from tollway.gateway.tls import client_context, follow, server_context
+from tollway.gateway.tokens import TokenKeeper
 from tollway.gateway.upstream import Pool
 from tollway.interfaces.counters import Counters
 from tollway.interfaces.policy import PolicyContext
 from tollway.interfaces.provider import Provider
+from tollway.interfaces.token_grant import TokenGrant
 from tollway.interfaces.usage_record import UsageRecord, UsageSink
 from tollway.routing.health import UpstreamHealth
 from tollway.routing.keys import KeyRing
@@ -116,6 +119,9 @@ class Worker:
         self._healths: dict[tuple[str, str, str, Health], UpstreamHealth] = {}
         self._rings: dict[object, KeyRing] = {}
         self._pools: dict[tuple[Origin, TlsClient], Pool] = {}
+        self._tokens: dict[tuple[str, TokenGrant, str | None], TokenKeeper] = {}
+        self._renewed: tuple[TokenKeeper, ...] = ()
+        """Those of the snapshot that is served; of others no token is fetched unless a call wants it."""
         self._listeners: dict[str, ListenerState] = {}
         self.states: weakref.WeakSet[ListenerState] = weakref.WeakSet()
         """Of these listeners, and of those closed since that still have connections."""
@@ -144,6 +150,9 @@ class Worker:
             compiled.append((listener, Paths(served, self.plugins.dialects), tls))
         # Everything that can fail has been done; from here on the new snapshot is the one.
         self.snapshot = snapshot
+        used = {target.tokens for proxy in proxies.values() for target in proxy.targets}
+        self._tokens = {key: keeper for key, keeper in self._tokens.items() if keeper in used}
+        self._renewed = tuple(self._tokens.values())
         self._server_line = b"server: tollway\r\n" if snapshot.server_header else b""
         self.date_line = self._server_line + _date_line()
         wanted = {listener.name for listener in snapshot.listeners}
@@ -294,24 +303,46 @@ class Worker:
             self._pool(route),
             self.attempts,
             clock=self.clock.monotonic,
+            tokens=self._keeper(route, route.token) if route.token is not None else None,
         )
 
+    def _keeper(self, route: Route, grant: TokenGrant) -> TokenKeeper:
+        """What fetches the token of the route's credential: one for all routes that ask for it in the same way."""
+        proxy_url = None if grant.direct else route.proxy_url
+        key = (route.credential, grant, proxy_url)
+        keeper = self._tokens.get(key)
+        if keeper is None:
+            pool = self._pool_at(grant.url, TlsClient(ca_file=grant.ca_file), grant.allow_private, proxy_url)
+            keeper = self._tokens[key] = TokenKeeper(
+                grant,
+                route.credential,
+                pool,
+                clock=self.clock,
+                spawn=self.spawn,
+                log=self.log,
+                jitter=random.random,
+            )
+        return keeper
+
     def _pool(self, route: Route) -> Pool:
-        url = urlsplit(route.base_url)
+        return self._pool_at(route.base_url, route.tls, route.allow_private, route.proxy_url)
+
+    def _pool_at(self, address: str, tls: TlsClient, allow_private: bool, proxy_url: str | None) -> Pool:  # noqa: FBT001 - two private callers
+        url = urlsplit(address)
         port = url.port or (443 if url.scheme == "https" else 80)
-        origin = Origin(url.scheme, url.hostname or "", port, route.allow_private, route.proxy_url)
-        pool = self._pools.get((origin, route.tls))
+        origin = Origin(url.scheme, url.hostname or "", port, allow_private, proxy_url)
+        pool = self._pools.get((origin, tls))
         if pool is None:
-            tls = client_context(route.tls) if url.scheme == "https" else None
+            context = client_context(tls) if url.scheme == "https" else None
             pool = Pool(
                 origin,
-                tls,
-                server_name=route.tls.server_name,
+                context,
+                server_name=tls.server_name,
                 outbox=self.outbox,
                 clock=self.loop.time,
                 spawn=self.spawn,
             )
-            self._pools[origin, route.tls] = pool
+            self._pools[origin, tls] = pool
         return pool
 
     def _health(self, route: Route) -> UpstreamHealth:
@@ -351,6 +382,9 @@ class Worker:
             connection.sweep(now)
         for pool in self._pools.values():
             pool.sweep(now)
+        if not self.draining:  # calls in flight fetch theirs themselves
+            for keeper in self._renewed:
+                keeper.sweep(precise)
 
 
 class ListenerState:

@@ -57,11 +57,14 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     method: Literal["GET", "POST"] = "POST"
     path: str
     """Under the proxy's base path, without version prefix: `/chat/completions`. `{model}` matches
-    one or more segments (never empty)."""
+    one or more segments (never empty); `{scope}` before it whatever an SDK writes there, unread."""
     versions: tuple[str, ...] = ("/v1", "")
     """Prefixes it is served under."""
     streams: Streams = "body"
     """Whether it streams."""
+    passes: bool = True
+    """False where providers of the same dialect are asked in another way than here: then the request
+    is read and written anew for them too."""
 
 
 class AnswerFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -97,6 +97,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     omits: frozenset[str] = frozenset()
     """Members of its dialects that are not sent, because the path says them (`model`)."""
     signer: Signer
+    token_scopes: Mapping[str, str] = {}
+    """Kind of identity (`google`, `entra`) → scope of the token it takes in place of a key. A token of
+    any other kind, or for anybody else, is sent only where its credential names the scope."""
     headers: Mapping[str, str] = {}
     """Sent with every call (`anthropic-version`)."""
     forward_headers: frozenset[str] = frozenset()

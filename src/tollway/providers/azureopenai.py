@@ -1,12 +1,13 @@
 """Azure OpenAI. https://learn.microsoft.com/azure/ai-services/openai/reference.
 
 The model of a route is the name of a deployment. The base URL is the resource's own, such as
-`https://<resource>.openai.azure.com`.
+`https://<resource>.openai.azure.com`, for the dated API, or with `/openai/v1` behind it for the newer
+one, which takes no `api-version` and the model in the body.
 """
 
 from typing import Final
 
-from tollway.interfaces.provider import Limits, Provider
+from tollway.interfaces.provider import Limits, Provider, Surface
 from tollway.signing.header_key import HeaderKey
 
 PROVIDER: Final = Provider(
@@ -21,7 +22,19 @@ PROVIDER: Final = Provider(
         "openai-responses": "/openai/responses",
     },
     embeddings={"openai-embeddings": "/openai/deployments/{model}/embeddings"},
+    surfaces=(
+        # https://learn.microsoft.com/azure/ai-foundry/openai/latest: "api-version is no longer a required
+        # parameter with the v1 GA API", and "model=… # Replace with your model deployment name".
+        Surface(
+            base_path="/openai/v1",
+            conversation={"openai-chat": "/chat/completions", "openai-responses": "/responses"},
+            embeddings={"openai-embeddings": "/embeddings"},
+            query={},
+        ),
+    ),
+    # An identity's token is sent as Bearer.
     signer=HeaderKey("api-key"),
+    token_scopes={"entra": "https://cognitiveservices.azure.com/.default"},
     # The newest dated version; chat, embeddings and responses all have it. A route may set another.
     query={"api-version": "2025-04-01-preview"},
     environment_key="AZURE_OPENAI_API_KEY",

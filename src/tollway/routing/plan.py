@@ -1,8 +1,8 @@
 """The plan of one call: its first target, and after each failure the next one, or none.
 
 Rules of this file:
-- After a failure, in this order, the first that applies: another key of the same route; the same
-  route again, after a wait; the next route of the strategy; the fallback.
+- After a failure, in this order, the first that applies: another key of the same route, or once a
+  fresh token; the same route again, after a wait; the next route of the strategy; the fallback.
 - Repeats are counted per call, not per route, and share a budget per upstream. Each route is begun
   once, each key used once, the fallback taken once: the number of attempts is bounded by settings.
 - What failed slowly is not repeated (`only_within_seconds`); it may still go elsewhere.
@@ -197,6 +197,7 @@ class CallPlan:
         "_number",
         "_planner",
         "_probe",
+        "_renewed",
         "_repeats_left",
         "_requested",
         "_route",
@@ -219,6 +220,7 @@ class CallPlan:
         self._number = 0
         self._tried_routes = 0
         self._tried_keys = 0
+        self._renewed = False
         self._repeats_left = planner.retries.attempts
         self.fell_back = False
         """Whether the call went to the fallback."""
@@ -276,7 +278,11 @@ class CallPlan:
         if failure.answer_begun:
             return None
         trigger = trigger_of(failure)
-        again = self._with_another_key(failure, now) or self._again(trigger, failure, now)
+        again = (
+            self._with_another_key(failure, now)
+            or self._with_another_token(failure, now)
+            or self._again(trigger, failure, now)
+        )
         if again is not None or trigger is None:
             return again
         if trigger in ELSEWHERE and not self.fell_back:
@@ -380,6 +386,16 @@ class CallPlan:
             return None
         self._key = key
         self._tried_keys |= 1 << key
+        return self._repeat(_AT_ONCE)
+
+    def _with_another_token(self, failure: Failure, now: float) -> Go | None:
+        """Repeat at once where the provider refused a token that is being replaced: once a call.
+
+        It costs no budget: a token that ends takes all the calls of that moment with it.
+        """
+        if not failure.token_renewed or self._renewed or not self._planner.healths[self._route].admits(now):
+            return None
+        self._renewed = True
         return self._repeat(_AT_ONCE)
 
     def _again(self, trigger: Trigger | None, failure: Failure, now: float) -> Go | None:

@@ -14,6 +14,7 @@ import msgspec
 
 from tollway.interfaces.identity import TokenLimit
 from tollway.interfaces.secrets import Secret
+from tollway.interfaces.token_grant import TokenGrant
 
 FORMAT = 1
 
@@ -104,6 +105,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the credential, for records; empty when none is needed."""
     keys: tuple[Secret, ...] = ()
     """Its values; several rotate when one is throttled."""
+    token: TokenGrant | None = None
+    """How the token is asked for that is sent in place of a key."""
     key_expression: str = ""
     """Takes the key from the request (`#[attributes.headers['x-gemini-key']]`), in place of `keys`."""
     target_model: str | None = None

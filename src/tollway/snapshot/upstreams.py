@@ -10,10 +10,12 @@ from tollway.config.problems import Path, did_you_mean, shown
 from tollway.expressions import ExpressionError, compile_expression
 from tollway.interfaces.provider import Provider
 from tollway.interfaces.secrets import Secret
+from tollway.interfaces.token_grant import TokenGrant
 from tollway.snapshot import plugins
 from tollway.snapshot.compilation import Compilation
 from tollway.snapshot.document import Fallback, Health, Retries, Route, Timeouts, TlsClient
 from tollway.snapshot.http_checks import checked_headers, checked_proxy_url, checked_url, is_header_value
+from tollway.snapshot.identities import ANY_SERVER, TokenSource, compile_identity
 from tollway.snapshot.tls_files import check_authorities, check_key_pair
 
 FROM_REQUEST: Final = "from-request"
@@ -25,6 +27,7 @@ class Keys(msgspec.Struct, frozen=True):
 
     provider: str
     values: tuple[Secret, ...]
+    tokens: TokenSource | None
     path: Path
 
 
@@ -37,12 +40,14 @@ def compile_credentials(compilation: Compilation) -> dict[str, Keys]:
         path: Path = (*_CREDENTIALS, index)
         if one.provider:
             find_provider(compilation, one.provider, (*path, "provider"))
-        several = len(one.values) > 1
+        references = one.values or ()
+        several = len(references) > 1
         places: list[Path] = [
-            (*path, "values", number) if several else (*path, "values") for number in range(len(one.values))
+            (*path, "values", number) if several else (*path, "values") for number in range(len(references))
         ]
-        values = tuple(compilation.secret(ref, place) for ref, place in zip(one.values, places, strict=True))
-        found.setdefault(one.name, Keys(one.provider, values, path))
+        values = tuple(compilation.secret(ref, place) for ref, place in zip(references, places, strict=True))
+        tokens = compile_identity(compilation, one, path)
+        found.setdefault(one.name, Keys(one.provider, values, tokens, path))
     return found
 
 
@@ -113,6 +118,7 @@ def _route(
         base_url=base_url,
         credential=one.credential,
         keys=values,
+        token=_token(compilation, one, provider, keys, path),
         key_expression=one.key_expression,
         target_model=None if one.target_model == FROM_REQUEST else one.target_model,
         models=one.models,
@@ -189,6 +195,22 @@ def _check_key(
     elif provider.signer.fixed and not all(is_header_value(value.reveal()) for value in found.values):
         message = "the key cannot be sent in a header: it holds a line break, a space at an end or other characters"
         compilation.problems.add((*found.path, "values"), f"{message} than visible ASCII; store it anew")
+
+
+def _token(
+    compilation: Compilation, one: written.Route, provider: Provider | None, keys: Mapping[str, Keys], path: Path
+) -> TokenGrant | None:
+    """How the token is asked for that the route sends in place of a key."""
+    found = keys.get(one.credential)
+    if provider is None or found is None or found.tokens is None or one.key_expression:
+        return None
+    tokens = found.tokens
+    scope = tokens.scope or provider.token_scopes.get(tokens.kind, "")
+    # A token is only ever sent to those it was asked for: here, or by name in the credential.
+    if not scope and tokens.kind != ANY_SERVER:
+        message = f"{provider.title} has no scope of its own for an identity of {tokens.kind!r}"
+        compilation.problems.add((*path, "credential"), f"{message}: give `scope` there, or name another credential")
+    return tokens.grant(scope)
 
 
 def _check_expression(compilation: Compilation, text: str, path: Path) -> None:

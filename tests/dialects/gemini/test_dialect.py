@@ -15,11 +15,16 @@ def test_the_dialect_is_found_by_its_name() -> None:
 
 
 def test_the_path_says_the_model_and_whether_to_stream() -> None:
-    assert [(one.path, one.streams) for one in DIALECT.endpoints] == [
-        ("/models/{model}:generateContent", "never"),
-        ("/models/{model}:streamGenerateContent", "always"),
+    plain, cloud = ("/v1beta", "/v1", ""), ("/v1beta1", "/v1", "")
+    scoped = "/projects/{scope}/publishers/google/models/{model}"
+    assert [(one.path, one.streams, one.versions) for one in DIALECT.endpoints] == [
+        ("/models/{model}:generateContent", "never", plain),
+        ("/models/{model}:streamGenerateContent", "always", plain),
+        ("/publishers/google/models/{model}:generateContent", "never", cloud),
+        ("/publishers/google/models/{model}:streamGenerateContent", "always", cloud),
+        (f"{scoped}:generateContent", "never", cloud),
+        (f"{scoped}:streamGenerateContent", "always", cloud),
     ]
-    assert {one.versions for one in DIALECT.endpoints} == {("/v1beta", "/v1", "")}
     assert DIALECT.path_has_model
     assert DIALECT.actions == ("generateContent", "streamGenerateContent")
     assert DIALECT.stream_query == "alt=sse"

@@ -1,4 +1,8 @@
-"""Google's generateContent API, documented at https://ai.google.dev/api/generate-content."""
+"""Google's generateContent API, documented at https://ai.google.dev/api/generate-content.
+
+SDKs in cloud mode ask for the same under another path, with a project and a location before it that
+are the gateway's business: its route says them.
+"""
 
 from collections.abc import Mapping
 from typing import Final
@@ -28,12 +32,19 @@ from tollway.interfaces.dialect import (
     StreamFraming,
     StreamParser,
     StreamRenderer,
+    Streams,
     StreamWatch,
 )
 from tollway.interfaces.provider import Provider
 from tollway.wire.sse import sse_event
 
-_VERSIONS: Final = ("/v1beta", "/v1", "")
+_PLACES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("/models/{model}", ("/v1beta", "/v1", "")),
+    ("/publishers/google/models/{model}", ("/v1beta1", "/v1", "")),
+    ("/projects/{scope}/publishers/google/models/{model}", ("/v1beta1", "/v1", "")),
+)
+"""Where models stand, and the prefixes each is served under."""
+_ACTIONS: Final[tuple[tuple[str, Streams], ...]] = (("generateContent", "never"), ("streamGenerateContent", "always"))
 
 
 class Gemini:
@@ -41,21 +52,10 @@ class Gemini:
 
     name: str = NAME
     format: InboundFormat = "gemini"
-    endpoints: tuple[Endpoint, ...] = (
-        Endpoint(
-            operation="conversation",
-            dialect=NAME,
-            path="/models/{model}:generateContent",
-            versions=_VERSIONS,
-            streams="never",
-        ),
-        Endpoint(
-            operation="conversation",
-            dialect=NAME,
-            path="/models/{model}:streamGenerateContent",
-            versions=_VERSIONS,
-            streams="always",
-        ),
+    endpoints: tuple[Endpoint, ...] = tuple(
+        Endpoint(operation="conversation", dialect=NAME, path=f"{place}:{action}", versions=versions, streams=streams)
+        for place, versions in _PLACES
+        for action, streams in _ACTIONS
     )
     path_has_model: bool = True
     actions: tuple[str, str] = ("generateContent", "streamGenerateContent")
