@@ -62,7 +62,7 @@ def _route(recording: Recording) -> str:
     if recording.endpoint == "messages":
         return "anthropic"
     if recording.endpoint == "generate":
-        return "gemini"
+        return "vertex" if recording.provider == "vertex" else "gemini"
     name = _NAMES.get(recording.provider, recording.provider)
     if name in provider_names() and _ENDPOINTS[recording.endpoint] in provider(name).conversation:
         return name

@@ -1,1 +1,1 @@
-"""How the gateway proves its identity to a provider: one signer each, no I/O."""
+"""How the gateway proves its identity: signers of requests, and what each identity asks a token endpoint. No I/O."""
