@@ -16,7 +16,7 @@ import msgspec
 from tollway.core.conversation import Losses
 from tollway.core.embeddings import EmbeddingsAnswer, EmbeddingsRequest
 from tollway.core.errors import BadRequest, TollwayError, UpstreamAnswered, UpstreamGarbled
-from tollway.core.json_value import Json, JsonObject
+from tollway.core.json_value import NOT_JSON, Json, JsonObject
 from tollway.core.usage import Usage
 from tollway.dialects.caller_fields import Fields, as_count, as_list, as_object, decode_answer, decode_request
 from tollway.dialects.gemini.errors import parse_error, render_error
@@ -160,7 +160,7 @@ class VertexEmbeddings:
         """Find usage in an answer. Never raises."""
         try:
             predictions = _ANSWER.decode(body).predictions
-        except (msgspec.DecodeError, RecursionError):
+        except NOT_JSON:
             return AnswerFacts()
         tokens = sum(as_count(one.embeddings.statistics.token_count) for one in predictions)
         return AnswerFacts(usage=Usage(input_fresh=tokens) if tokens else None)

@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from tollway.core.errors import InternalError, SignInFailed, UpstreamError
+from tollway.core.json_value import NOT_JSON
 from tollway.gateway.answer_headers import header_line
 from tollway.gateway.log import Log
 from tollway.interfaces.clock import Clock
@@ -379,7 +380,7 @@ class _Request:
 def _read(body: bytes, status: int) -> _Reply:
     try:
         return _decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         raise _Refused("the token endpoint's answer is not the JSON that RFC 6749 promises", status=status) from None
 
 

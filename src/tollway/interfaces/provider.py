@@ -69,6 +69,10 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
     forward_headers: frozenset[str] | None = None
     query: Mapping[str, str] | None = None
     unsupported: frozenset[str] | None = None
+    media: frozenset[Medium] | None = None
+    output_forms: frozenset[OutputForm] | None = None
+    limits: Limits | None = None
+    counting: Counting | None = None
     max_tokens_field: str | None = None
     default_max_output_tokens: int | None = None
 

@@ -7,7 +7,7 @@ Messages API. Models behind `/openai/v1` are asked as those of `azureopenai`.
 
 from typing import Final
 
-from tollway.interfaces.provider import Provider, Surface
+from tollway.interfaces.provider import Counting, Provider, Surface
 from tollway.signing.header_key import HeaderKey
 
 PROVIDER: Final = Provider(
@@ -26,6 +26,10 @@ PROVIDER: Final = Provider(
             headers={"anthropic-version": "2023-06-01"},
             forward_headers=frozenset({"anthropic-beta", "anthropic-version"}),
             query={},
+            media=frozenset({"image", "image-address", "file"}),
+            output_forms=frozenset({"schema"}),
+            # "input_tokens" are those that were neither read from the cache nor written to it.
+            counting=Counting(stream_usage="always", cached="beside", cache_writes="beside", web_searches=True),
             default_max_output_tokens=8192,
         ),
     ),

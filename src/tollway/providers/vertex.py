@@ -8,7 +8,7 @@ Models of other makers are asked in their makers' ways.
 
 from typing import Final
 
-from tollway.interfaces.provider import Provider, Surface
+from tollway.interfaces.provider import Counting, Limits, Provider, Surface
 from tollway.signing.header_key import HeaderKey
 
 PROVIDER: Final = Provider(
@@ -26,6 +26,11 @@ PROVIDER: Final = Provider(
             conversation={"anthropic-messages": "/publishers/anthropic/models/{model}:{rawPredict|streamRawPredict}"},
             body={"anthropic_version": "vertex-2023-10-16"},
             omits=frozenset({"model"}),
+            media=frozenset({"image", "image-address", "file"}),
+            output_forms=frozenset({"schema"}),
+            limits=Limits(),
+            # "input_tokens" are those that were neither read from the cache nor written to it.
+            counting=Counting(stream_usage="always", cached="beside", cache_writes="beside", web_searches=True),
             default_max_output_tokens=8192,
         ),
         # The newer embedding models have no `predict`; google-genai chooses between the two in the same way.
@@ -55,6 +60,8 @@ PROVIDER: Final = Provider(
                     "verbosity",
                 }
             ),
+            limits=Limits(),
+            counting=Counting(),
             max_tokens_field="max_tokens",
         ),
     ),
@@ -63,6 +70,9 @@ PROVIDER: Final = Provider(
             "store",  # google-genai: "only supported in Gemini Developer API mode"
         }
     ),
+    limits=Limits(stop_sequences=5),  # "The set of character sequences (up to 5)"
+    # totalTokenCount is the sum of prompt, candidates and thoughts.
+    counting=Counting(stream_usage="always", reasoning="beside"),
     # Keys of express mode; an identity's token is sent as Bearer.
     signer=HeaderKey("x-goog-api-key"),
     token_scopes={"google": "https://www.googleapis.com/auth/cloud-platform"},

@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from tollway.core.json_value import NOT_JSON
 from tollway.interfaces.secrets import Secret
 from tollway.interfaces.token_grant import Assertion, TokenGrant
 from tollway.signing.assertions import read_private_key
@@ -90,7 +91,7 @@ def read_key_file(text: str, *, token_url: str = "") -> KeyFile:
     """
     try:
         file = _decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         raise ValueError("it is not a Google key file: JSON with `type`, as the console and gcloud write it") from None
     wanted = {
         "service_account": ("client_email", "private_key"),
