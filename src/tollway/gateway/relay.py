@@ -55,7 +55,7 @@ class Relay(Protocol):
 class PassthroughRelay:
     """Same dialect on both sides: bytes pass."""
 
-    __slots__ = ("_closing", "_held", "_render_error", "_watch", "_whole")
+    __slots__ = ("_boundary", "_closing", "_held", "_render_error", "_watch")
 
     def __init__(
         self, watch: StreamWatch, render_error: Callable[[TollwayError], bytes], framing: Framing = SSE
@@ -63,23 +63,33 @@ class PassthroughRelay:
         """Pass bytes by `watch`; `render_error` writes this dialect's error event."""
         self._watch = watch
         self._render_error = render_error
-        self._whole = framing.whole
+        self._boundary = framing.boundary()
         self._closing = framing.closing
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
-        """Pass all whole events."""
+        """Pass all whole events.
+
+        Raises:
+            UpstreamGarbled: the bytes are not framed as they should be.
+        """
         if self._held:
             data = self._held + data
             self._held = b""
         closing = self._closing
         if not closing or not data.endswith(closing):
-            end = self._whole(data)
-            if end < len(data) and len(data) - end <= _MAX_HELD_BYTES:
-                self._held = data[end:]
-                if end == 0:
-                    return b""
-                data = data[:end]
+            try:
+                end = self._boundary.whole(data)
+                if end < len(data):
+                    if len(data) - end <= _MAX_HELD_BYTES:
+                        self._held = data[end:]
+                        if end == 0:
+                            return b""
+                        data = data[:end]
+                    else:
+                        self._boundary.passed(data[end:])
+            except ValueError as error:
+                raise UpstreamGarbled(str(error)) from error
         return self._watch.feed(data)
 
     def close(self) -> bytes:
