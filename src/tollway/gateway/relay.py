@@ -14,6 +14,7 @@ from tollway.core.answer import AnswerEnded, AnswerStarted, ChoiceFinished, Stre
 from tollway.core.errors import TollwayError, UpstreamGarbled
 from tollway.core.usage import Usage
 from tollway.interfaces.dialect import AnswerFacts, StreamParser, StreamRenderer, StreamWatch
+from tollway.interfaces.framing import Unwrapper
 from tollway.interfaces.policy import ResponseEvent
 from tollway.wire.framing import SSE, FramedEvent, Framing
 from tollway.wire.json_array import JsonArrayFramer
@@ -115,6 +116,56 @@ class PassthroughRelay:
     def facts(self) -> AnswerFacts:
         """What the watch found."""
         return self._watch.facts()
+
+
+class UnwrappingRelay:
+    """Takes a dialect's own stream out of a provider's envelopes, for a relay that knows the dialect."""
+
+    __slots__ = ("_inner", "_render_error", "_unwrapper")
+
+    def __init__(self, inner: Relay, unwrapper: Unwrapper, render_error: Callable[[TollwayError], bytes]) -> None:
+        """Feed `inner` what `unwrapper` gives; `render_error` writes errors as the dialect's own stream has them."""
+        self._inner = inner
+        self._unwrapper = unwrapper
+        self._render_error = render_error
+
+    def feed(self, data: bytes) -> bytes:
+        """Open the envelopes these bytes complete.
+
+        Raises:
+            UpstreamGarbled: they are none.
+        """
+        try:
+            pieces = self._unwrapper.feed(data)
+        except ValueError as error:
+            raise UpstreamGarbled(str(error)) from error
+        if not pieces:
+            return b""
+        return self._inner.feed(
+            b"".join(piece if isinstance(piece, bytes) else self._render_error(piece) for piece in pieces)
+        )
+
+    def close(self) -> bytes:
+        """As the inner relay."""
+        return self._inner.close()
+
+    def fail(self, error: TollwayError) -> bytes:
+        """As the inner relay."""
+        return self._inner.fail(error)
+
+    @property
+    def ended(self) -> bool:
+        """As the inner relay."""
+        return self._inner.ended
+
+    @property
+    def failed(self) -> bool:
+        """As the inner relay."""
+        return self._inner.failed
+
+    def facts(self) -> AnswerFacts:
+        """As the inner relay."""
+        return self._inner.facts()
 
 
 class TranslatingRelay:
