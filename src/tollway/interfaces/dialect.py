@@ -43,6 +43,8 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
     """Describe a model from its name and the provider that owns it."""
     many: Callable[[list[ModelDocument]], ModelDocument]
     """Put descriptions into a list."""
+    alone: Callable[[ModelDocument], ModelDocument] | None = None
+    """Wrap a description that is asked for by its name; None where it stands as it is."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
