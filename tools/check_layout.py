@@ -23,6 +23,8 @@ UNMIRRORED_FOLDERS: Final = frozenset({"benchmarks", "corpus", "docs", "e2e", "f
 TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     # The package is the dialect; its modules are the halves of it.
     "dialects/anthropic_messages/__init__.py": "dialects/anthropic_messages/test_dialect.py",
+    "dialects/bedrock_converse/__init__.py": "dialects/bedrock_converse/test_dialect.py",
+    "dialects/bedrock_invoke/__init__.py": "dialects/bedrock_invoke/test_dialect.py",
     "dialects/gemini/__init__.py": "dialects/gemini/test_dialect.py",
     "dialects/openai_chat/__init__.py": "dialects/openai_chat/test_dialect.py",
     "dialects/openai_responses/__init__.py": "dialects/openai_responses/test_dialect.py",

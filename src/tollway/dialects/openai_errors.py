@@ -91,9 +91,9 @@ def parse_error(status: int, body: bytes, headers: Mapping[str, str]) -> Upstrea
     """Read a provider's error: OpenAI's shape, and what servers that follow it loosely send.
 
     Seen in the wild: `error` as a string; the fields at the top (`object: "error"`), `message` with
-    a capital; `detail` as a string or a list, also inside `message`; `message` as that list; another provider's error inside
-    `metadata.raw`; RFC 9457's `title` and `detail`; `fault.faultstring`; the whole wrapped in a list;
-    plain text; HTML.
+    a capital; `detail` as a string or a list, also inside `message`; `message` as that list; another
+    provider's error inside `metadata.raw`; RFC 9457's `title` and `detail`; `fault.faultstring`; the
+    whole wrapped in a list; plain text; HTML.
     """
     try:
         value: Json = msgspec.json.decode(body)

@@ -34,6 +34,7 @@ PROVIDER: Final = Provider(
     ),
     unsupported=frozenset(
         {
+            "developer",  # chat templates know no such role
             "custom_tools",  # these servers know functions only
             "allowed_tools",  # as above: the tools are narrowed instead
             "extra_content",  # Google's addition to messages

@@ -38,8 +38,6 @@ NAME: Final[DialectName] = "bedrock-converse"
 
 GUARDED: Final = "guardContent"
 """Member of a part's `rest`: what `guardContent` said beside the words or the picture."""
-AS_JSON: Final = "json"
-"""Member of a text's `rest`: the text is JSON that stood as a value in a tool's result."""
 
 
 def parts_of(content: Json, path: str) -> tuple[Part, ...]:
@@ -182,14 +180,14 @@ def _tool_result(value: Json, path: str) -> Part:
         call_id=fields.required_text("toolUseId"),
         parts=parts,
         is_error=fields.text("status") == "error",
-        structured=len(parts) == 1 and isinstance(parts[0], Text) and parts[0].rest.keys() == {AS_JSON},
+        structured=len(content) == 1 and as_object(content[0]).keys() == {"json"},
         rest=fields.rest(),
     )
 
 
 def _result_part(block: Json, path: str) -> Part:
     if isinstance(block, dict) and cast("JsonObject", block).keys() == {"json"}:
-        return Text(json_text(block["json"]), rest={AS_JSON: True})
+        return Text(json_text(block["json"]))
     return part_of(block, path)
 
 

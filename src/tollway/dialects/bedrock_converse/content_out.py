@@ -25,7 +25,7 @@ from tollway.core.conversation import (
     ToolResult,
 )
 from tollway.core.json_value import Json, JsonObject
-from tollway.dialects.bedrock_converse.content import AS_JSON, GUARDED, NAME, base64_of, cache_point, own_citations
+from tollway.dialects.bedrock_converse.content import GUARDED, NAME, base64_of, cache_point, own_citations
 from tollway.dialects.bedrock_converse.media import DOCUMENTS, IMAGES, SOUNDS, VIDEOS, document_name, format_of
 from tollway.dialects.carried_proof import unpack
 from tollway.dialects.carrying import refuse_content
@@ -154,7 +154,7 @@ class BlockWriter:
     def _tool_result(self, part: ToolResult) -> JsonObject:
         content: list[JsonObject] = []
         for one in part.parts:
-            value = object_of(one.text) if isinstance(one, Text) and (part.structured or AS_JSON in one.rest) else None
+            value = object_of(one.text) if isinstance(one, Text) and part.structured else None
             if isinstance(one, Text) and value is not None:
                 content.append({"json": value})
             else:
