@@ -39,6 +39,7 @@ TESTS_OF_SEVERAL: Final[Mapping[str, str]] = {
     "dialects/test_openai_round_trips.py": "requests through the OpenAI dialects and back",
     "dialects/test_openai_sdk.py": "what the OpenAI SDK makes of our streams and errors",
     "dialects/test_recorded_anthropic_and_gemini.py": "recorded traffic through every pair of dialects",
+    "dialects/test_recorded_bedrock.py": "recorded traffic from one dialect to every caller",
     "dialects/test_recorded_openai.py": "recorded traffic through every pair of dialects",
     "dialects/test_round_trips.py": "requests, answers and streams through every dialect and back",
     "providers/test_goldens.py": "what every provider gets for every request of the corpus",
