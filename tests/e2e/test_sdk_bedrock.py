@@ -1,5 +1,6 @@
 """AWS's own SDK against a running gateway: Converse and InvokeModel, signed, whole and streamed."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -248,8 +249,8 @@ def test_a_providers_refusal_is_awss_own_error(client: _Clients, model: str, cod
 @pytest.mark.parametrize("model", [f"bedrock/{_NOVA}-sim-error", "openai/sim-error"], ids=["bedrock", "openai"])
 def test_an_error_inside_a_stream_is_raised(client: _Clients, model: str) -> None:
     answer = client().converse_stream(modelId=model, messages=_said("Write 300 words."))
-    with pytest.raises(EventStreamError):
-        list(answer["stream"])
+    with contextlib.closing(answer["stream"]) as stream, pytest.raises(EventStreamError):
+        list(stream)
 
 
 def test_models_are_listed_as_bedrock_lists_them(client: _Clients) -> None:
