@@ -11,7 +11,7 @@ Converse; callers of Converse and InvokeModel get what they asked for.
 from typing import Final
 
 from tollway.dialects.aws_envelope import AwsEnvelope
-from tollway.interfaces.provider import Provider, Surface
+from tollway.interfaces.provider import Counting, Provider, Surface
 from tollway.signing.sigv4 import SigV4
 
 PROVIDER: Final = Provider(
@@ -48,6 +48,10 @@ PROVIDER: Final = Provider(
             "x-amzn-bedrock-trace",
         }
     ),
+    # Blocks hold bytes or lie in S3: an address on the web is nothing it fetches.
+    media=frozenset({"image", "audio", "file"}),
+    # Thinking is inside the output and not told apart, by Converse and by Claude here.
+    counting=Counting(stream_usage="always", cached="beside", cache_writes="beside", reasoning="not reported"),
     environment_key="AWS_BEARER_TOKEN_BEDROCK",
     sim_path="/bedrock",
     otel_name="aws.bedrock",

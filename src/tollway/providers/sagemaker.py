@@ -41,6 +41,7 @@ PROVIDER: Final = Provider(
             "safety_identifier",  # OpenAI's own
         }
     ),
+    media=frozenset({"image", "image-address", "audio"}),  # as vLLM's content parts, which others have fewer of
     max_tokens_field="max_tokens",
     otel_name="aws.sagemaker",
 )
