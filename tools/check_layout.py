@@ -23,6 +23,8 @@ UNMIRRORED_FOLDERS: Final = frozenset({"benchmarks", "corpus", "docs", "e2e", "f
 TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     # The package is the dialect; its modules are the halves of it.
     "dialects/anthropic_messages/__init__.py": "dialects/anthropic_messages/test_dialect.py",
+    "dialects/bedrock_converse/__init__.py": "dialects/bedrock_converse/test_dialect.py",
+    "dialects/bedrock_invoke/__init__.py": "dialects/bedrock_invoke/test_dialect.py",
     "dialects/gemini/__init__.py": "dialects/gemini/test_dialect.py",
     "dialects/openai_chat/__init__.py": "dialects/openai_chat/test_dialect.py",
     "dialects/openai_responses/__init__.py": "dialects/openai_responses/test_dialect.py",
@@ -37,6 +39,7 @@ TESTS_OF_SEVERAL: Final[Mapping[str, str]] = {
     "dialects/test_openai_round_trips.py": "requests through the OpenAI dialects and back",
     "dialects/test_openai_sdk.py": "what the OpenAI SDK makes of our streams and errors",
     "dialects/test_recorded_anthropic_and_gemini.py": "recorded traffic through every pair of dialects",
+    "dialects/test_recorded_bedrock.py": "recorded traffic from one dialect to every caller",
     "dialects/test_recorded_openai.py": "recorded traffic through every pair of dialects",
     "dialects/test_round_trips.py": "requests, answers and streams through every dialect and back",
     "providers/test_goldens.py": "what every provider gets for every request of the corpus",

@@ -78,6 +78,8 @@ _APIS: Final = {
     "openai-responses": "Responses",
     "anthropic-messages": "Messages",
     "gemini": "generateContent",
+    "bedrock-converse": "Converse",
+    "bedrock-invoke": "InvokeModel",
     "openai-embeddings": "Embeddings",
     "gemini-embeddings": "batchEmbedContents",
     "vertex-embeddings": "predict",

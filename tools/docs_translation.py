@@ -30,9 +30,14 @@ _TITLES: Final = {
     "openai-responses": "Responses",
     "anthropic-messages": "Messages",
     "gemini": "generateContent",
+    "bedrock-converse": "Converse",
 }
 
-_MODELS: Final = {"anthropic-messages": "claude-sonnet-4-5", "gemini": "gemini-2.5-flash"}
+_MODELS: Final = {
+    "anthropic-messages": "claude-sonnet-4-5",
+    "gemini": "gemini-2.5-flash",
+    "bedrock-converse": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+}
 """Models whose names tell what they can do; any name serves for the others."""
 
 _SCHEMA: Final[Body] = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}

@@ -27,6 +27,7 @@ _TARGETS = {
     "openai-responses": "gpt-5.2",
     "anthropic-messages": "claude-sonnet-4-5",
     "gemini": "gemini-2.5-flash",
+    "bedrock-converse": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
 }
 _PROVIDER = Provider(
     name="golden",

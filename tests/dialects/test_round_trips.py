@@ -32,7 +32,7 @@ from tollway.signing.bearer import Bearer
 
 _CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 _PROVIDER = Provider(name="p", title="P", docs="", base_url=None, conversation={}, signer=Bearer())
-_NATIVE = ["anthropic-messages", "gemini"]
+_NATIVE = ["anthropic-messages", "gemini", "bedrock-converse"]
 _ALL = ["openai-chat", "openai-responses", *_NATIVE]
 _CASES = sorted(
     path.relative_to(_CORPUS).with_suffix("").as_posix()
@@ -105,7 +105,7 @@ def _results(request: Conversation) -> list[str]:
                     continue
                 if isinstance(value, dict) and value.keys() == {wrapper}:
                     text = value[wrapper]
-            found.append(text)
+            found.append(text.replace("\n", ""))  # some APIs keep the texts of a result apart by lines
     return found
 
 
@@ -176,8 +176,15 @@ def _request(dialect: str) -> Conversation:
 def test_an_answer_written_for_a_caller_can_be_read_again(dialect: str, answer: Answer) -> None:
     one = conversation_dialect(dialect)
     again = one.parse_answer(one.render_answer(answer, _request(dialect), now=1))
-    assert again.usage == answer.usage
+    assert again.usage == _tellable(dialect, answer.usage)
     assert _said(again) == _said(answer)
+
+
+def _tellable(dialect: str, usage: Usage | None) -> Usage | None:
+    """What an API can tell of usage: Converse does not count the tokens of thinking apart."""
+    if usage is None or dialect != "bedrock-converse":
+        return usage
+    return msgspec.structs.replace(usage, output_text=usage.output_tokens, reasoning=0)
 
 
 def _said(answer: Answer) -> list[tuple[str, str]]:

@@ -2,14 +2,20 @@
 
 import hashlib
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tollway.core.errors import CallerError
 from tollway.gateway.identify import Registry
-from tollway.interfaces.identity import TokenLimit
+from tollway.interfaces.identity import ClientApplication, TokenLimit
+from tollway.interfaces.secrets import Secret
+from tollway.interfaces.signer import OutboundRequest
+from tollway.signing.sigv4 import SigV4
 from tollway.snapshot.document import Client, Contract, SecretHash
 from tollway.testing.clock import FrozenClock
+from tollway.testing.exchange import FakeExchange
 
 
 def hashed(secret: str, salt: str = "salt", expires_us: int = 0) -> SecretHash:
@@ -78,3 +84,18 @@ def test_an_application_can_be_found_by_its_public_id_alone():
     assert found is not None
     assert found.name == "Web shop"
     assert registry(SHOP).find("other") is None
+
+
+def test_a_signed_request_is_its_signers_who_has_a_contract_and_a_signing_secret():
+    signing = msgspec.structs.replace(SHOP, signing_secret=Secret("hush"))
+    request = OutboundRequest(
+        method="POST", host="g", target="/x", headers=(), body=b"{}", now_us=FrozenClock().wall_us()
+    )
+    headers = {"host": "g", **dict(SigV4("bedrock").headers("shop:hush@eu-west-1", request))}
+    asked = FakeExchange(path="/x", headers=headers, body=b"{}")
+    application = registry(signing).authenticate_signed(asked)
+    assert isinstance(application, ClientApplication)
+    assert application.client_id == "shop"
+    assert isinstance(registry(SHOP).authenticate_signed(asked), CallerError)
+    assert isinstance(registry().authenticate_signed(asked), CallerError)
+    assert registry(signing).authenticate_signed(FakeExchange()) is None

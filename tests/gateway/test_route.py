@@ -59,7 +59,14 @@ def test_the_providers_wait_is_passed_on() -> None:
 
 def test_every_dialect_is_found_by_its_name() -> None:
     found = DialectsByName(all_dialects())
-    assert set(found.conversation) == {"openai-chat", "openai-responses", "anthropic-messages", "gemini"}
+    assert set(found.conversation) == {
+        "openai-chat",
+        "openai-responses",
+        "anthropic-messages",
+        "gemini",
+        "bedrock-converse",
+        "bedrock-invoke",
+    }
     assert set(found.embeddings) >= {"openai-embeddings", "gemini-embeddings", "vertex-embeddings"}
 
 

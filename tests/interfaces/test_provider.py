@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from tollway.interfaces.provider import Provider, Surface
@@ -57,3 +58,10 @@ def test_a_surface_changes_what_it_says_and_keeps_the_rest() -> None:
 def test_models_of_a_surface_have_no_paths_but_its_own() -> None:
     assert VENDOR.serving("claude-9").embeddings == {}
     assert VENDOR.serving("claude-9").surfaces == ()
+
+
+def test_callers_whom_the_rest_of_the_provider_serves_pass_a_surface_by() -> None:
+    surface = Surface(conversation={"anthropic-messages": "/m/{model}"}, not_for=frozenset({"gemini"}))
+    vendor = msgspec.structs.replace(VENDOR, surfaces=(surface,))
+    assert set(vendor.serving("any", caller="openai-chat").conversation) == {"anthropic-messages"}
+    assert vendor.serving("any", caller="gemini") is vendor

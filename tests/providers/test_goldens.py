@@ -17,6 +17,7 @@ from tollway.core.conversation import Losses
 from tollway.core.errors import BadRequest
 from tollway.dialects.fitting import fitted
 from tollway.dialects.registry import conversation_dialect
+from tollway.interfaces.provider import Provider
 from tollway.snapshot.plugins import provider, provider_names
 
 _TESTS = Path(__file__).resolve().parents[1]
@@ -36,12 +37,17 @@ def _dialect_of(case: str) -> str:
     return case.partition("/")[0].replace("_", "-")
 
 
-_TRANSLATED = [(name, case) for name, case in _PAIRS if _dialect_of(case) not in provider(name).conversation]
+def _served(name: str, case: str) -> Provider:
+    """Give the provider as it is asked for its model by callers of the case's dialect."""
+    return provider(name).serving(_model(name), caller=_dialect_of(case))
+
+
+_TRANSLATED = [(name, case) for name, case in _PAIRS if _dialect_of(case) not in _served(name, case).conversation]
 _PASSED = [pair for pair in _PAIRS if pair not in _TRANSLATED]
 
 
 def _rendered(name: str, case: str) -> dict[str, Any]:
-    target = provider(name)
+    target = _served(name, case)
     dialect = next(iter(target.conversation))
     request = conversation_dialect(_dialect_of(case)).parse_request(
         _FILES[case].read_bytes(), path_model="m", stream=False
@@ -52,7 +58,8 @@ def _rendered(name: str, case: str) -> dict[str, Any]:
         sent = conversation_dialect(dialect).render_request(request, target, losses)
     except BadRequest as refusal:
         return {"dialect": dialect, "refused": {"param": refusal.param, "message": refusal.message}}
-    return {"dialect": dialect, "losses": losses.fields, "request": msgspec.json.decode(sent)}
+    members = {member: value for member, value in msgspec.json.decode(sent).items() if member not in target.omits}
+    return {"dialect": dialect, "losses": losses.fields, "request": members | dict(target.body)}
 
 
 @pytest.mark.parametrize(("name", "case"), _TRANSLATED)

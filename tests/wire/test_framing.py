@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tollway.wire.framing import FRAMINGS, NDJSON, SSE, FramedEvent, Framing
+from tollway.wire.framing import AWS_EVENT_STREAM, FRAMINGS, NDJSON, SSE, FramedEvent, Framing
 
 _DISTINCT = [pytest.param(framing, id=name) for name, framing in FRAMINGS.items()]
 _payload = st.binary(max_size=9).map(lambda raw: b'{"a":"%b"}' % raw.hex().encode())
@@ -26,7 +26,7 @@ def test_what_is_whole_ends_at_an_event(framing: Framing, payloads: Sequence[byt
     wire = b"".join(events)
     cut = data.draw(st.integers(0, len(wire)))
     ends = [sum(map(len, events[:number])) for number in range(len(events) + 1)]
-    assert framing.whole(wire[:cut]) == max(end for end in ends if end <= cut)
+    assert framing.boundary().whole(wire[:cut]) == max(end for end in ends if end <= cut)
 
 
 @pytest.mark.parametrize("framing", _DISTINCT)
@@ -34,9 +34,14 @@ def test_the_mark_comes_once_an_event(framing: Framing) -> None:
     assert framing.encode(FramedEvent("", b'{"a":1}')).count(framing.mark) == 1
 
 
-def test_names_of_events_survive() -> None:
-    wire = SSE.encode(FramedEvent("ping", b"{}"))
-    assert SSE.decoder().feed(wire) == [FramedEvent("ping", b"{}")]
+@pytest.mark.parametrize(
+    ("framing", "name"),
+    [(SSE, "ping"), (AWS_EVENT_STREAM, "messageStart"), (AWS_EVENT_STREAM, "exception:throttlingException")],
+    ids=["sse", "aws", "aws exception"],
+)
+def test_names_of_events_survive(framing: Framing, name: str) -> None:
+    wire = framing.encode(FramedEvent(name, b"{}"))
+    assert framing.decoder().feed(wire) == [FramedEvent(name, b"{}")]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +50,7 @@ def test_names_of_events_survive() -> None:
     ids=["windows", "old", "unix", "none"],
 )
 def test_events_end_in_each_of_the_standards_ways(data: bytes, end: int) -> None:
-    assert SSE.whole(data) == end
+    assert SSE.boundary().whole(data) == end
 
 
 def test_blank_lines_and_carriage_returns_are_no_values() -> None:

@@ -178,6 +178,9 @@ class Client(Resource, frozen=True, kw_only=True):
     """Name of the business group its usage is attributed to."""
     secrets: tuple[ClientSecret, ...] = ()
     """Its live secrets, each a hash, a reference, or `{secret, expires}`. With two, one replaces the other smoothly."""
+    signing_secret: SecretReference | None = None
+    """Reference to the secret it signs requests with, as AWS SDKs do: its client id is their access key id. Unlike
+    the others it cannot be a hash, because checking a signature needs the secret itself."""
     properties: dict[str, str] = {}
     """Free properties, which policies can read."""
 

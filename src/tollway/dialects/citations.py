@@ -2,12 +2,13 @@
 
 The forms met: `{type: url_citation, url_citation: {url, title, start_index, end_index}}` (Chat), the
 same members flat (Responses), `{type: web_search_result_location, url, title, cited_text}` (Messages,
-which marks a whole text part), and `{uri, title, startIndex, endIndex}` (Gemini).
+which marks a whole text part), `{uri, title, startIndex, endIndex}` (Gemini), and
+`{title, location: {web: {url}}}` (Converse).
 """
 
 import msgspec
 
-from tollway.core.json_value import Json
+from tollway.core.json_value import Json, JsonObject
 from tollway.dialects.caller_fields import as_object, as_text
 
 
@@ -20,10 +21,16 @@ class UrlCitation(msgspec.Struct, frozen=True):
     end_index: int
 
 
+def _located(outer: JsonObject) -> JsonObject:
+    """Find the page of a citation whose `location` names it; the title stands beside."""
+    web = as_object(as_object(outer.get("location")).get("web"))
+    return {"title": outer.get("title")} | web if web else {}
+
+
 def url_citation(annotation: Json, start: int, end: int) -> UrlCitation | None:
     """Read an annotation of a text that spans `start` to `end`; None where it names no page."""
     outer = as_object(annotation)
-    inner = as_object(outer.get("url_citation")) or as_object(outer.get("web")) or outer
+    inner = as_object(outer.get("url_citation")) or as_object(outer.get("web")) or _located(outer) or outer
     url = as_text(inner.get("url")) or as_text(inner.get("uri"))
     if not url:
         return None

@@ -90,10 +90,10 @@ def render_error(error: TollwayError) -> bytes:
 def parse_error(status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswered:
     """Read a provider's error: OpenAI's shape, and what servers that follow it loosely send.
 
-    Seen in the wild: `error` as a string; the fields at the top (`object: "error"`); `detail` as a
-    string or a list, also inside `message`; `message` as that list; another provider's error inside
-    `metadata.raw`; RFC 9457's `title` and `detail`; `fault.faultstring`; the whole wrapped in a list;
-    plain text; HTML.
+    Seen in the wild: `error` as a string; the fields at the top (`object: "error"`), `message` with
+    a capital; `detail` as a string or a list, also inside `message`; `message` as that list; another
+    provider's error inside `metadata.raw`; RFC 9457's `title` and `detail`; `fault.faultstring`; the
+    whole wrapped in a list; plain text; HTML.
     """
     try:
         value: Json = msgspec.json.decode(body)
@@ -131,6 +131,8 @@ def _error_fields(value: JsonObject) -> JsonObject:
     message = value.get("message")
     if isinstance(message, str):
         return value
+    if isinstance(value.get("Message"), str):
+        return {**value, "message": value["Message"]}
     if message:  # what a validation found, instead of words about it
         return {**value, "message": None} | _validation(as_object(message).get("detail", message))
     return value | _validation(value.get("detail"))

@@ -19,7 +19,7 @@ _PASS_EXACT: Final = frozenset(
         b"retry-after-ms",
     }
 )
-_PASS_PREFIXES: Final = (b"x-ratelimit-", b"anthropic-ratelimit-")
+_PASS_PREFIXES: Final = (b"x-ratelimit-", b"anthropic-ratelimit-", b"x-amzn-bedrock-")
 _ROUTING_TYPES: Final = {"model-based": "ModelBased", "weighted": "Weighted", "priority": "Priority"}
 _MAX_CACHED: Final = 4096
 

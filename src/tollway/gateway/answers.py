@@ -47,5 +47,6 @@ def models(endpoint: "Endpoint", wanted: str) -> bytes | TollwayError:
         return msgspec.json.encode(shape.many([shape.one(name, owner) for name, owner in listed]))
     for name, owner in listed:
         if name == wanted:
-            return msgspec.json.encode(shape.one(name, owner))
+            document = shape.one(name, owner)
+            return msgspec.json.encode(document if shape.alone is None else shape.alone(document))
     return NotFound(f"there is no model '{header_text(wanted)}' here; GET /models lists those there are", param="model")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
 from tollway.core.errors import BadRequest, MethodNotAllowed, NotFound, TollwayError
-from tollway.gateway.answer_headers import RoutingHeaders
+from tollway.gateway.answer_headers import RoutingHeaders, header_line
 from tollway.gateway.chain import Chain
 from tollway.gateway.request import Request
 from tollway.gateway.route import DialectsByName, Planner
@@ -19,6 +19,7 @@ from tollway.interfaces.dialect import (
     EmbeddingsDialect,
     InboundFormat,
     ModelList,
+    NamesErrors,
     Operation,
     Streams,
 )
@@ -83,6 +84,7 @@ class Endpoint:
     __slots__ = (
         "_conversation",
         "_embeddings",
+        "_names_errors",
         "action",
         "dialect_name",
         "format",
@@ -121,6 +123,10 @@ class Endpoint:
         else:
             self._conversation = dialect  # pyright: ignore[reportAttributeAccessIssue]
         self.provider_side = dialect if operation in ("conversation", "embeddings") else None
+        # Few dialects name errors in headers; those that do have a method of their own for it.
+        self._names_errors: NamesErrors | None = (
+            cast("NamesErrors", dialect) if hasattr(dialect, "error_headers") else None
+        )
         self.models: ModelList | None = getattr(dialect, "models", None)  # embeddings have none
         self.variants: tuple[tuple[bytes, Endpoint], ...] = ()
 
@@ -128,6 +134,12 @@ class Endpoint:
         """Write an error as this endpoint's SDKs expect it."""
         dialect = self._conversation or self._embeddings
         return dialect.render_error(error) if dialect is not None else b""
+
+    def error_lines(self, error: TollwayError) -> list[bytes]:
+        """Write the headers in which this endpoint's SDKs look for an error's name."""
+        if self._names_errors is None:
+            return []
+        return [header_line(name, value) for name, value in self._names_errors.error_headers(error)]
 
     def translation(self, exchange: "Exchange", attempt: "Attempt") -> Translation:
         """Choose the provider's dialect: the caller's own if it speaks it, else its preferred one.

@@ -276,7 +276,7 @@ class Exchange(Call):
         now = self.clock.monotonic()
         target = self.proxy.targets[step.route_index]
         if target.surfaces:
-            target = target.for_model(step.model)
+            target = target.for_model(step.model, self.endpoint.dialect_name)
         attempt = Attempt(self, target, step.model, step.number, stream=self.stream, now=now)
         if step.key_index:
             attempt.key_index = step.key_index
@@ -592,6 +592,7 @@ class Exchange(Call):
         # What policies have set is left out: it may be what failed.
         correlation = b"x-correlation-id: %b\r\n" % self.correlation_bytes
         lines = [answers.JSON, self._worker.date_line, correlation, *answers.error_lines(failure, {})]
+        lines.extend(self.endpoint.error_lines(failure))
         self._downstream.send(failure.status, lines, self.endpoint.render_error(failure))
 
     def _defect_record(self, attempt: Attempt | None, failure: InternalError) -> UsageRecord:
@@ -704,6 +705,7 @@ class Exchange(Call):
         passed: Mapping[bytes, bytes] = attempt.headers if attempt is not None else {}
         lines = self._lines(answers.JSON)
         lines.extend(answers.error_lines(error, passed))
+        lines.extend(self.endpoint.error_lines(error))
         if attempt is not None:
             self._add_attempt_lines(lines, attempt, record.overhead_us, success=False)
         body = self._translation.verbatim_error(error) if self._translation is not None else None

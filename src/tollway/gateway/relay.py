@@ -14,6 +14,7 @@ from tollway.core.answer import AnswerEnded, AnswerStarted, ChoiceFinished, Stre
 from tollway.core.errors import TollwayError, UpstreamGarbled
 from tollway.core.usage import Usage
 from tollway.interfaces.dialect import AnswerFacts, StreamParser, StreamRenderer, StreamWatch
+from tollway.interfaces.framing import Unwrapper
 from tollway.interfaces.policy import ResponseEvent
 from tollway.wire.framing import SSE, FramedEvent, Framing
 from tollway.wire.json_array import JsonArrayFramer
@@ -55,7 +56,7 @@ class Relay(Protocol):
 class PassthroughRelay:
     """Same dialect on both sides: bytes pass."""
 
-    __slots__ = ("_closing", "_held", "_render_error", "_watch", "_whole")
+    __slots__ = ("_boundary", "_closing", "_held", "_render_error", "_watch")
 
     def __init__(
         self, watch: StreamWatch, render_error: Callable[[TollwayError], bytes], framing: Framing = SSE
@@ -63,23 +64,33 @@ class PassthroughRelay:
         """Pass bytes by `watch`; `render_error` writes this dialect's error event."""
         self._watch = watch
         self._render_error = render_error
-        self._whole = framing.whole
+        self._boundary = framing.boundary()
         self._closing = framing.closing
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
-        """Pass all whole events."""
+        """Pass all whole events.
+
+        Raises:
+            UpstreamGarbled: the bytes are not framed as they should be.
+        """
         if self._held:
             data = self._held + data
             self._held = b""
         closing = self._closing
         if not closing or not data.endswith(closing):
-            end = self._whole(data)
-            if end < len(data) and len(data) - end <= _MAX_HELD_BYTES:
-                self._held = data[end:]
-                if end == 0:
-                    return b""
-                data = data[:end]
+            try:
+                end = self._boundary.whole(data)
+                if end < len(data):
+                    if len(data) - end <= _MAX_HELD_BYTES:
+                        self._held = data[end:]
+                        if end == 0:
+                            return b""
+                        data = data[:end]
+                    else:
+                        self._boundary.passed(data[end:])
+            except ValueError as error:
+                raise UpstreamGarbled(str(error)) from error
         return self._watch.feed(data)
 
     def close(self) -> bytes:
@@ -105,6 +116,56 @@ class PassthroughRelay:
     def facts(self) -> AnswerFacts:
         """What the watch found."""
         return self._watch.facts()
+
+
+class UnwrappingRelay:
+    """Takes a dialect's own stream out of a provider's envelopes, for a relay that knows the dialect."""
+
+    __slots__ = ("_inner", "_render_error", "_unwrapper")
+
+    def __init__(self, inner: Relay, unwrapper: Unwrapper, render_error: Callable[[TollwayError], bytes]) -> None:
+        """Feed `inner` what `unwrapper` gives; `render_error` writes errors as the dialect's own stream has them."""
+        self._inner = inner
+        self._unwrapper = unwrapper
+        self._render_error = render_error
+
+    def feed(self, data: bytes) -> bytes:
+        """Open the envelopes these bytes complete.
+
+        Raises:
+            UpstreamGarbled: they are none.
+        """
+        try:
+            pieces = self._unwrapper.feed(data)
+        except ValueError as error:
+            raise UpstreamGarbled(str(error)) from error
+        if not pieces:
+            return b""
+        return self._inner.feed(
+            b"".join(piece if isinstance(piece, bytes) else self._render_error(piece) for piece in pieces)
+        )
+
+    def close(self) -> bytes:
+        """As the inner relay."""
+        return self._inner.close()
+
+    def fail(self, error: TollwayError) -> bytes:
+        """As the inner relay."""
+        return self._inner.fail(error)
+
+    @property
+    def ended(self) -> bool:
+        """As the inner relay."""
+        return self._inner.ended
+
+    @property
+    def failed(self) -> bool:
+        """As the inner relay."""
+        return self._inner.failed
+
+    def facts(self) -> AnswerFacts:
+        """As the inner relay."""
+        return self._inner.facts()
 
 
 class TranslatingRelay:

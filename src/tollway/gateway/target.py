@@ -100,8 +100,8 @@ class Target:
         self.reshapes = bool(provider.body or provider.omits)
         """Whether bodies go through `reshaped`."""
         self.surfaces = tuple(
-            (models, Target(route, surface, pool, active, clock=clock, tokens=tokens))
-            for models, surface in provider.surfaces_at(self._path_prefix)
+            (models, not_for, Target(route, surface, pool, active, clock=clock, tokens=tokens))
+            for models, not_for, surface in provider.surfaces_at(self._path_prefix)
         )
         """The same route to models that the provider wants to be asked for in another way."""
         self.contexts: dict[object, UsageRecord] = {}
@@ -112,10 +112,10 @@ class Target:
         """How many keys rotate."""
         return len(self.route.keys)
 
-    def for_model(self, model: str) -> "Target":
-        """Give the surface of the provider that serves `model`."""
-        for models, target in self.surfaces:
-            if models.fullmatch(model):
+    def for_model(self, model: str, caller: str) -> "Target":
+        """Give the surface of the provider that serves `model` to callers of the dialect `caller`."""
+        for models, not_for, target in self.surfaces:
+            if caller not in not_for and models.fullmatch(model):
                 return target
         return self
 

@@ -7,7 +7,7 @@ same way.
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import msgspec
 
@@ -18,9 +18,15 @@ from tollway.core.json_value import NOT_JSON
 from tollway.dialects.fitting import fitted
 from tollway.gateway.answer_headers import header_line
 from tollway.gateway.json_body import read_members, write_members
-from tollway.gateway.relay import PassthroughRelay, Relay, TranslatingRelay
+from tollway.gateway.relay import PassthroughRelay, Relay, TranslatingRelay, UnwrappingRelay
 from tollway.gateway.target import Target
-from tollway.interfaces.dialect import AnswerFacts, ConversationDialect, EmbeddingsDialect, StreamFraming
+from tollway.interfaces.dialect import (
+    AnswerFacts,
+    ConversationDialect,
+    CountsInHeaders,
+    EmbeddingsDialect,
+    StreamFraming,
+)
 from tollway.wire.framing import FRAMINGS
 
 if TYPE_CHECKING:
@@ -106,7 +112,8 @@ class ConversationTranslation:
         self._error_body: tuple[TollwayError, bytes] | None = None
         self.losses = _NO_LOSSES if conversation is None else Losses()
         self.framing: StreamFraming = inbound.stream_framing(call.query_string) if call.stream else "sse"
-        self.provider_framing: StreamFraming = outbound.provider_framing
+        envelope = attempt.target.provider.envelope
+        self.provider_framing: StreamFraming = outbound.provider_framing if envelope is None else envelope.framing
         self.provider_dialect = outbound.name
 
     @property
@@ -141,7 +148,8 @@ class ConversationTranslation:
         """Read the provider's answer, write the caller's."""
         request = self._request
         if request is None:
-            return self._outbound.facts(body), body
+            facts = self._outbound.facts(body)
+            return (facts if facts.usage is not None else self._told_in_headers(facts)), body
         answer = self._outbound.parse_answer(body)
         first = answer.choices[0] if answer.choices else None
         facts = AnswerFacts(
@@ -153,15 +161,28 @@ class ConversationTranslation:
         )
         return facts, self._inbound.render_answer(answer, request, now=self._call.started_us // _MICRO)
 
+    def _told_in_headers(self, facts: AnswerFacts) -> AnswerFacts:
+        """Add the usage that some providers tell beside an answer of another API."""
+        if not hasattr(self._outbound, "header_usage"):
+            return facts
+        usage = cast("CountsInHeaders", self._outbound).header_usage(self._attempt.headers)
+        return msgspec.structs.replace(facts, usage=usage)
+
     def relay(self, attempt: "Attempt") -> Relay:
         """Build what a streamed answer goes through."""
-        del attempt
+        envelope = attempt.target.provider.envelope
+        inner = self._relay()
+        if envelope is None:
+            return inner
+        return UnwrappingRelay(inner, envelope.unwrapper(), self._outbound.render_stream_error)
+
+    def _relay(self) -> Relay:
         request = self._request
         if request is None:
             return PassthroughRelay(
                 self._outbound.stream_watch(hide_usage=self._hide_usage),
                 self._inbound.render_stream_error,
-                FRAMINGS[self.provider_framing],
+                FRAMINGS[self._outbound.provider_framing],
             )
         renderer = self._inbound.stream_renderer(
             request, now=self._call.started_us // _MICRO, new_id=self._call.clock.new_id(), framing="sse"
@@ -170,7 +191,8 @@ class ConversationTranslation:
 
     def error(self, status: int, body: bytes, headers: Mapping[bytes, bytes]) -> UpstreamError:
         """Read the provider's error."""
-        return _read_error(self, self._outbound, status, body, headers, same=self._inbound is self._outbound)
+        same = self._inbound is self._outbound and not self._attempt.target.provider.own_errors
+        return _read_error(self, self._outbound, status, body, headers, same=same)
 
     def verbatim_error(self, error: TollwayError) -> bytes | None:
         """The provider's own error body, where the caller speaks the same dialect."""

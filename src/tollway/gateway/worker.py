@@ -496,6 +496,8 @@ class ListenerState:
         if correlation is None or not 0 < len(correlation) <= 256 or not correlation.isascii():
             correlation = new_correlation_id()
         lines = [JSON, self._worker.date_line, b"x-correlation-id: %b\r\n" % correlation, *error_lines(error)]
+        if endpoint is not None:
+            lines.extend(endpoint.error_lines(error))
         downstream.send(error.status, lines, body)
 
     def _serve_own(self, request: Request, downstream: Downstream) -> bool:

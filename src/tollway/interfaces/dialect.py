@@ -17,14 +17,11 @@ from tollway.core.conversation import Conversation, Losses
 from tollway.core.embeddings import EmbeddingsAnswer, EmbeddingsRequest
 from tollway.core.errors import TollwayError, UpstreamAnswered
 from tollway.core.usage import Usage
+from tollway.interfaces.framing import StreamFraming
 from tollway.interfaces.provider import Provider
 
 Operation = Literal["conversation", "embeddings", "models", "model"]
 InboundFormat = Literal["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama"]
-StreamFraming = Literal["sse", "json-array", "ndjson", "aws-event-stream"]
-"""How the events of a stream are told apart; see `wire/framing.py`."""
-
-
 Streams = Literal["never", "body", "unless-false", "always"]
 """When an endpoint streams: never, if the body's `stream` is true, unless it is false, or always."""
 
@@ -46,6 +43,8 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
     """Describe a model from its name and the provider that owns it."""
     many: Callable[[list[ModelDocument]], ModelDocument]
     """Put descriptions into a list."""
+    alone: Callable[[ModelDocument], ModelDocument] | None = None
+    """Wrap a description that is asked for by its name; None where it stands as it is."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,6 +236,22 @@ class ConversationDialect(Protocol):
         `hide_usage`: keep the usage-only event from the caller, because the gateway asked for it and
         the caller did not.
         """
+        ...
+
+
+class NamesErrors(Protocol):
+    """A dialect whose SDKs look for an error's name in a header, not in the body. Beside the two protocols."""
+
+    def error_headers(self, error: TollwayError) -> tuple[tuple[str, str], ...]:
+        """Give the headers that an error is sent with."""
+        ...
+
+
+class CountsInHeaders(Protocol):
+    """A dialect whose providers may tell the usage of a whole answer in its headers. Beside the two protocols."""
+
+    def header_usage(self, headers: Mapping[bytes, bytes]) -> Usage | None:
+        """Find usage in an answer's headers (lower case); asked only where the body tells none."""
         ...
 
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from tollway.core.errors import CallerError
 from tollway.core.ids import ClientId
 
 
@@ -30,6 +31,34 @@ class ClientApplication(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     properties: Mapping[str, str] = {}
 
 
+class SignedRequest(Protocol):
+    """A request as it was received: what a signature may cover."""
+
+    @property
+    def method(self) -> str:
+        """The request's method."""
+        ...
+
+    @property
+    def request_uri(self) -> str:
+        """The target as the caller sent it, with its query."""
+        ...
+
+    def raw_header(self, name: bytes, /) -> bytes | None:
+        """A request header by its lower-case name; repeated headers are joined by a comma."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The request's body as the caller sent it."""
+        ...
+
+    @property
+    def now_us(self) -> int:
+        """Wall clock, µs since the epoch."""
+        ...
+
+
 class ClientRegistry(Protocol):
     """Knows the client applications that have a contract on one proxy."""
 
@@ -37,6 +66,13 @@ class ClientRegistry(Protocol):
         """Return the application if the secret is one of its live ones.
 
         Takes the same time for an unknown id as for a wrong secret.
+        """
+        ...
+
+    def authenticate_signed(self, request: SignedRequest) -> ClientApplication | CallerError | None:
+        """Return the application that signed the request, why it is refused, or None where it is not signed.
+
+        Takes the same time for an unknown signer as for a wrong signature.
         """
         ...
 

@@ -53,6 +53,11 @@ class PolicyExchange(Protocol):
         """The path as the caller sent it, without query."""
         ...
 
+    @property
+    def request_uri(self) -> str:
+        """The target as the caller sent it, with its query."""
+        ...
+
     def raw_header(self, name: bytes, /) -> bytes | None:
         """A request header by its lower-case name; repeated headers are joined by a comma."""
         ...

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from tollway.interfaces.framing import StreamEnvelope
 from tollway.interfaces.signer import Signer
 
 Medium = Literal["image", "image-address", "audio", "file"]
@@ -58,12 +59,16 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
     """Regular expression that a whole target model fits, in any case of letters; empty: every model."""
     base_path: str = ""
     """How the path of the route's base URL ends (`/openai/v1`); empty: however it ends."""
+    not_for: frozenset[str] = frozenset()
+    """Dialects of callers that pass it by: in these the rest of the provider serves the models too."""
     conversation: Mapping[str, str] = {}
     """As the provider's; empty when these models have none."""
     embeddings: Mapping[str, str] = {}
     """As the provider's; empty when these models have none."""
     body: Mapping[str, str] = {}
     omits: frozenset[str] = frozenset()
+    envelope: StreamEnvelope | None = None
+    own_errors: bool | None = None
     signer: Signer | None = None
     headers: Mapping[str, str] | None = None
     forward_headers: frozenset[str] | None = None
@@ -100,6 +105,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Members set in every body, in place of the caller's own (`anthropic_version` where it is no header)."""
     omits: frozenset[str] = frozenset()
     """Members of its dialects that are not sent, because the path says them (`model`)."""
+    envelope: StreamEnvelope | None = None
+    """How it wraps streams that its dialects frame in another way; None where it does not."""
+    own_errors: bool = False
+    """True where errors come in a shape of its own, so that they are written anew for callers of the same dialect."""
     signer: Signer
     token_scopes: Mapping[str, str] = {}
     """Kind of identity (`google`, `entra`) → scope of the token it takes in place of a key. A token of
@@ -151,21 +160,28 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     def through(self, surface: Surface) -> "Provider":
         """The provider as it is asked through one of its surfaces."""
-        said = {
-            name: getattr(surface, name) for name in surface.__struct_fields__ if name not in {"models", "base_path"}
-        }
+        said = {name: getattr(surface, name) for name in surface.__struct_fields__ if name not in _CHOOSING}
         given = {name: value for name, value in said.items() if value is not None}
         return msgspec.structs.replace(self, surfaces=(), **given)
 
-    def surfaces_at(self, base_path: str) -> "tuple[tuple[re.Pattern[str], Provider], ...]":
-        """The surfaces there are behind a base URL with this path, each with the models it is for, in order."""
+    def surfaces_at(self, base_path: str) -> "tuple[tuple[re.Pattern[str], frozenset[str], Provider], ...]":
+        """The surfaces there are behind a base URL with this path, in order.
+
+        Each with the models it is for, and the dialects of callers it is not for.
+        """
         return tuple(
-            (re.compile(surface.models or ".*", re.IGNORECASE | re.DOTALL), self.through(surface))
+            (re.compile(surface.models or ".*", re.IGNORECASE | re.DOTALL), surface.not_for, self.through(surface))
             for surface in self.surfaces
             if base_path.endswith(surface.base_path)
         )
 
-    def serving(self, model: str, base_path: str = "") -> "Provider":
-        """The provider as it is asked for `model`."""
-        surfaces = self.surfaces_at(base_path)
-        return next((provider for models, provider in surfaces if models.fullmatch(model)), self)
+    def serving(self, model: str, base_path: str = "", *, caller: str = "") -> "Provider":
+        """The provider as it is asked for `model` by callers of the dialect `caller`."""
+        for models, not_for, provider in self.surfaces_at(base_path):
+            if caller not in not_for and models.fullmatch(model):
+                return provider
+        return self
+
+
+_CHOOSING: Final = frozenset({"models", "base_path", "not_for"})
+"""Fields of a surface that say when it is taken; the others say how it is asked."""

@@ -28,3 +28,11 @@ class Signer(Protocol):
     def headers(self, credential: str, request: OutboundRequest | None) -> tuple[tuple[str, str], ...]:
         """Give the headers; `request` is None for a fixed signer."""
         ...
+
+
+class ChecksCredential(Protocol):
+    """A signer that can tell beforehand whether a credential is one of its kind. Beside `Signer`."""
+
+    def complaint(self, credential: str, host: str) -> str:
+        """Say what is wrong with a credential for requests to `host`, without showing it; empty where nothing is."""
+        ...

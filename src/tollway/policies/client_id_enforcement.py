@@ -7,6 +7,9 @@ Where the credentials are, in this order:
 2. when nothing is there, and `acceptSdkKeys` allows it: wherever a vendor's SDK puts its API key,
    written as `id:secret`. So every SDK works with `api_key="id:secret"` and no further setting.
 
+3. when there is no key either, the request's signature, made with a client's signing secret; also only
+   where `acceptSdkKeys` allows it.
+
 Credentials that contradict each other are refused, never chosen between. A bearer token without a
 colon is no credential of ours: SDKs send one (`api_key="unused"`) beside the headers.
 """
@@ -17,8 +20,9 @@ from typing import Annotated, ClassVar, Final, Literal, cast
 
 import msgspec
 
-from tollway.core.errors import Unauthenticated
+from tollway.core.errors import CallerError, Unauthenticated
 from tollway.expressions import Expression, ExpressionError, Scope, compile_expression
+from tollway.interfaces.identity import ClientApplication
 from tollway.interfaces.policy import Authentication, Category, Policy, PolicyContext, PolicyExchange, Refusal
 
 _NOT_PRESENT: Final = "Client ID is not present"
@@ -56,7 +60,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         msgspec.Meta(
             title="Accept SDK keys",
             description="When there are no credentials at their origin, also take `id:secret` from where SDKs put "
-            "their API key: `Authorization: Bearer` or `Basic`, `apikey`, `x-api-key`, `x-goog-api-key`, `api-key`.",
+            "their API key: `Authorization: Bearer` or `Basic`, `apikey`, `x-api-key`, `x-goog-api-key`, `api-key`. "
+            "And a request's signature, made with a client's signing secret.",
         ),
     ] = True
 
@@ -117,6 +122,10 @@ class ClientIdEnforcement(Policy[Config]):
         # Repeated headers arrive joined by a comma: two ids are none, even if an id had a comma.
         if client is None or "," in client_id:
             return self._refuse(_FAILED)
+        return self._identify(exchange, client)
+
+    def _identify(self, exchange: PolicyExchange, client: ClientApplication) -> Refusal:
+        client_id = client.client_id
         authentication = self._authentications.get(client_id)
         if authentication is None:
             authentication = self._authentications[client_id] = Authentication(
@@ -144,11 +153,20 @@ class ClientIdEnforcement(Policy[Config]):
                 key = exchange.raw_header(name)
                 if key is not None:
                     self._add_key(found, key)
+        if not found and authorization is not None and self.config.accept_sdk_keys:
+            return self._by_signature(exchange)
         if not found or not found[0][0]:
             return self._refuse(_NOT_PRESENT)
         if any(credentials != found[0] for credentials in found):
             return self._refuse(_FAILED)
         return self._check(exchange, *found[0])
+
+    def _by_signature(self, exchange: PolicyExchange) -> Refusal:
+        """See whether one of our clients signed the request."""
+        signer = self.context.clients.authenticate_signed(exchange)
+        if isinstance(signer, CallerError):
+            return signer
+        return self._refuse(_NOT_PRESENT) if signer is None else self._identify(exchange, signer)
 
     def _add_key(self, found: list[_Credentials], key: bytes) -> None:
         """Take `id:secret`; where the id alone is enough, also a key without a colon."""

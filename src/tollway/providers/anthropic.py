@@ -17,6 +17,8 @@ PROVIDER: Final = Provider(
     forward_headers=frozenset({"anthropic-beta", "anthropic-version"}),
     environment_key="ANTHROPIC_API_KEY",
     sim_path="/v1",
+    # A member of Amazon Bedrock's Messages; here betas are asked for in the header `anthropic-beta`.
+    unsupported=frozenset({"anthropic_beta"}),
     # `max_tokens` is required. Every current model can write this much; longer answers are asked for.
     default_max_output_tokens=8192,
     media=frozenset({"image", "image-address", "file"}),  # content blocks: text, image and document

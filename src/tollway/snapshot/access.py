@@ -6,6 +6,7 @@ from typing import Final
 from tollway.config import resources as written
 from tollway.config.problems import Path
 from tollway.interfaces.identity import TokenLimit
+from tollway.interfaces.secrets import Secret
 from tollway.snapshot.client_secrets import derived_salt, hash_client_secret
 from tollway.snapshot.compilation import Compilation
 from tollway.snapshot.document import Client, Contract, SecretHash
@@ -66,8 +67,18 @@ def _client(
         name=one.name,
         business_group=one.business_group,
         secrets=tuple(hashes),
+        signing_secret=_signing_secret(compilation, one, path),
         properties=properties,
     )
+
+
+def _signing_secret(compilation: Compilation, one: written.Client, path: Path) -> Secret | None:
+    if one.signing_secret is None:
+        return None
+    if "/" in one.client_id:
+        message = "holds a `/`, so that it cannot be an access key id: give a client that signs another id"
+        compilation.problems.add((*path, "client_id"), message)
+    return compilation.secret(one.signing_secret, (*path, "signing_secret"))
 
 
 def _hash(compilation: Compilation, secret: written.ClientSecret, client_id: str, path: Path) -> SecretHash:

@@ -236,6 +236,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     business_group: str = ""
     secrets: tuple[SecretHash, ...] = ()
+    signing_secret: Secret | None = None
+    """What it signs requests with; None where it does not. Checking a signature needs the secret itself."""
     properties: Mapping[str, str] = {}
 
 

@@ -11,7 +11,7 @@ from tollway.config.decode import decode_struct
 from tollway.config.problems import Path, Problems, did_you_mean, shown
 from tollway.expressions import ExpressionError
 from tollway.interfaces.counters import Admission, Amounts, Window
-from tollway.interfaces.identity import ClientApplication
+from tollway.interfaces.identity import ClientApplication, SignedRequest
 from tollway.interfaces.policy import PolicyContext
 from tollway.interfaces.secrets import Secret
 from tollway.snapshot import plugins
@@ -148,6 +148,9 @@ class _NoClients:
 
     def authenticate(self, client_id: str, secret: str) -> ClientApplication | None:
         _never(client_id, secret)
+
+    def authenticate_signed(self, request: SignedRequest) -> ClientApplication | None:
+        _never(request)
 
     def find(self, client_id: str) -> ClientApplication | None:
         _never(client_id)

@@ -1,7 +1,8 @@
 """Compiles what faces providers: credentials, and the routes that use them."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -10,6 +11,7 @@ from tollway.config.problems import Path, did_you_mean, shown
 from tollway.expressions import ExpressionError, compile_expression
 from tollway.interfaces.provider import Provider
 from tollway.interfaces.secrets import Secret
+from tollway.interfaces.signer import ChecksCredential
 from tollway.interfaces.token_grant import TokenGrant
 from tollway.snapshot import plugins
 from tollway.snapshot.compilation import Compilation
@@ -107,7 +109,7 @@ def _route(
     values = _keys(compilation, one, keys, path)
     if provider is not None:
         _check_serves(compilation, proxy, provider, path)
-        _check_key(compilation, one, provider, keys, path)
+        _check_key(compilation, one, provider, keys, path, host=urlsplit(base_url).netloc)
     _check_models(compilation, one, path)
     proxy_url = None
     if one.proxy_url is not None:
@@ -177,7 +179,7 @@ def _keys(compilation: Compilation, one: written.Route, keys: Mapping[str, Keys]
 
 
 def _check_key(
-    compilation: Compilation, one: written.Route, provider: Provider, keys: Mapping[str, Keys], path: Path
+    compilation: Compilation, one: written.Route, provider: Provider, keys: Mapping[str, Keys], path: Path, *, host: str
 ) -> None:
     """Check that a provider that wants a key has one, and one of its own that it can be sent."""
     at: Path = (*path, "credential")
@@ -195,6 +197,11 @@ def _check_key(
     elif provider.signer.fixed and not all(is_header_value(value.reveal()) for value in found.values):
         message = "the key cannot be sent in a header: it holds a line break, a space at an end or other characters"
         compilation.problems.add((*found.path, "values"), f"{message} than visible ASCII; store it anew")
+    elif host and hasattr(provider.signer, "complaint"):
+        signer = cast("ChecksCredential", provider.signer)
+        complaints = (signer.complaint(value.reveal(), host) for value in found.values)
+        for complaint in filter(None, dict.fromkeys(complaints)):
+            compilation.problems.add((*found.path, "values"), complaint)
 
 
 def _token(

@@ -5,12 +5,15 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from tollway.core.errors import CallerError
 from tollway.core.ids import ClientId
 from tollway.core.usage import Usage
 from tollway.expressions import ExpressionError
 from tollway.interfaces.counters import Counters
-from tollway.interfaces.identity import ClientApplication
+from tollway.interfaces.identity import ClientApplication, SignedRequest
 from tollway.interfaces.policy import Authentication, PolicyContext
+from tollway.interfaces.secrets import Secret
+from tollway.signing.signed_requests import signer_of
 from tollway.stores.counters_memory import MemoryCounters
 from tollway.testing.clock import START_WALL_US, FrozenClock
 
@@ -26,6 +29,12 @@ class FakeClients:
         """Return the application if the secret is its own."""
         known = self._known.get(ClientId(client_id))
         return known[0] if known is not None and known[1] == secret else None
+
+    def authenticate_signed(self, request: SignedRequest) -> ClientApplication | CallerError | None:
+        """Return the application that signed the request with its secret."""
+        secrets = {client_id: Secret(secret) for client_id, (_, secret) in self._known.items()}
+        signer = signer_of(request, lambda name: secrets.get(ClientId(name)))
+        return self.find(signer) if isinstance(signer, str) else signer
 
     def find(self, client_id: str) -> ClientApplication | None:
         """Return the application by its public id alone."""

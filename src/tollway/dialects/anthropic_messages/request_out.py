@@ -18,11 +18,11 @@ from typing import Final, Literal
 import msgspec
 
 from tollway.core.conversation import Conversation, Losses, Message, OutputFormat, Tool
-from tollway.core.json_value import Json, JsonObject
+from tollway.core.json_value import JsonObject
 from tollway.dialects.anthropic_messages.content import NAME, BlockWriter, text_or_blocks
 from tollway.dialects.anthropic_messages.thinking import ThinkingPlan, model_version, own_thinking, plan_thinking
-from tollway.dialects.caller_fields import as_list, as_object
 from tollway.dialects.carrying import carried_specific, carried_tools, drop_set_fields, refuse_field
+from tollway.dialects.closed_schema import closed_schema
 from tollway.dialects.custom_tools import without_custom_tools
 from tollway.dialects.field_names import field_name
 from tollway.dialects.json_forms import members_under
@@ -313,24 +313,5 @@ def _output(request: Conversation, output: OutputFormat, losses: Losses, *, own:
     if output.schema is None:
         losses.drop(field_name(request.dialect, "output"))
         return None
-    closed: JsonObject = output.schema if own else _closed(output.schema)
+    closed: JsonObject = output.schema if own else closed_schema(output.schema)
     return closed
-
-
-def _closed(schema: Json) -> Json:
-    """Close every object of a JSON Schema: the API demands `additionalProperties: false`."""
-    if isinstance(schema, list):
-        return [_closed(item) for item in as_list(schema)]
-    if not isinstance(schema, dict):
-        return schema
-    found: JsonObject = {}
-    for name, value in as_object(schema).items():
-        if name in {"properties", "$defs", "definitions"}:
-            found[name] = {key: _closed(item) for key, item in as_object(value).items()}
-        elif name in {"enum", "const", "default", "examples", "required"}:
-            found[name] = value
-        else:
-            found[name] = _closed(value)
-    if found.get("type") == "object" or "properties" in found:
-        found.setdefault("additionalProperties", False)
-    return found

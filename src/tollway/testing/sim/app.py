@@ -21,6 +21,7 @@ from tollway.testing.serving import InThread
 from tollway.testing.sim import (
     anthropic,
     azure,
+    bedrock,
     gemini,
     openai_chat,
     openai_embeddings,
@@ -35,7 +36,7 @@ from tollway.testing.sim.openai_chat import Flavour
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8090
 DEFAULT_PACE_MS: Final = 10.0
-PREFIXES: Final = frozenset({"openai", "anthropic", "gemini", "azureopenai", "ollama", "vllm", "compatible"})
+PREFIXES: Final = frozenset({"openai", "anthropic", "gemini", "azureopenai", "ollama", "vllm", "compatible", "bedrock"})
 GEMINI_VERSIONS: Final = frozenset({"v1", "v1beta", "v1alpha"})
 
 
@@ -63,6 +64,8 @@ class Simulator:
         match provider:
             case "anthropic":
                 return self._anthropic(exchange, path)
+            case "bedrock":
+                return bedrock.handle(exchange, path, self._cache)
             case "gemini":
                 return _gemini(exchange, path)
             case "azureopenai":
@@ -120,6 +123,8 @@ def provider_of(request: Request) -> tuple[str, str]:
     first, _, rest = path[1:].partition("/")
     if first == "openai" and _is_azure(request, rest):
         return "azureopenai", path
+    if path.startswith("/model/"):
+        return "bedrock", path
     if first in PREFIXES:
         return first, f"/{rest}"
     if (first in GEMINI_VERSIONS and ":" in rest) or first in {"v1beta", "v1alpha"}:
