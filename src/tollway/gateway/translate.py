@@ -7,7 +7,7 @@ same way.
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import msgspec
 
@@ -18,14 +18,21 @@ from tollway.core.json_value import NOT_JSON
 from tollway.dialects.fitting import fitted
 from tollway.gateway.answer_headers import header_line
 from tollway.gateway.json_body import read_members, write_members
-from tollway.gateway.relay import PassthroughRelay, Relay, TranslatingRelay
+from tollway.gateway.relay import KeepingRelay, PassthroughRelay, Relay, TranslatingRelay
 from tollway.gateway.target import Target
-from tollway.interfaces.dialect import AnswerFacts, ConversationDialect, EmbeddingsDialect, StreamFraming
+from tollway.interfaces.dialect import (
+    AnswerFacts,
+    ConversationDialect,
+    EmbeddingsDialect,
+    KeepableRenderer,
+    StreamFraming,
+)
 from tollway.wire.framing import FRAMINGS
 
 if TYPE_CHECKING:
     from tollway.gateway.attempt import Attempt
     from tollway.gateway.call import Call
+    from tollway.gateway.kept_turns import Turn
 
 _MICRO = 1_000_000
 _NO_LOSSES = Losses()
@@ -82,6 +89,7 @@ class ConversationTranslation:
         "_inbound",
         "_outbound",
         "_request",
+        "_turn",
         "framing",
         "losses",
         "provider_dialect",
@@ -95,13 +103,15 @@ class ConversationTranslation:
         inbound: ConversationDialect,
         outbound: ConversationDialect,
         conversation: Conversation | None,
+        turn: "Turn | None" = None,
     ) -> None:
-        """Translate `call` for `attempt`; `conversation` is None when bytes pass."""
+        """Translate `call` for `attempt`; `conversation` is None when bytes pass, `turn` is what keeps the answer."""
         self._call = call
         self._attempt = attempt
         self._inbound = inbound
         self._outbound = outbound
         self._request = conversation
+        self._turn = turn
         self._hide_usage = False
         self._error_body: tuple[TollwayError, bytes] | None = None
         self.losses = _NO_LOSSES if conversation is None else Losses()
@@ -166,7 +176,13 @@ class ConversationTranslation:
         renderer = self._inbound.stream_renderer(
             request, now=self._call.started_us // _MICRO, new_id=self._call.clock.new_id(), framing="sse"
         )
-        return TranslatingRelay(self._outbound.stream_parser(), renderer)
+        parser = self._outbound.stream_parser()
+        turn = self._turn
+        if turn is None:
+            return TranslatingRelay(parser, renderer)
+        # Only dialects with kept turns are given one, and what renders their streams can be kept.
+        turn.relay = relay = KeepingRelay(parser, renderer, cast("KeepableRenderer", renderer))
+        return relay
 
     def error(self, status: int, body: bytes, headers: Mapping[bytes, bytes]) -> UpstreamError:
         """Read the provider's error."""

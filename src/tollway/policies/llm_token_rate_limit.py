@@ -31,7 +31,6 @@ _LONGEST_RETRY_SECONDS: Final = 60
 _MOST_REMEMBERED: Final = 4_096
 _MOST_TOKENS: Final = 1 << 40
 """Numbers from callers and providers have no bound of their own; counters have one."""
-_USE_NO_TOKENS: Final = frozenset({"models", "model"})
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Period = Annotated[int, msgspec.Meta(ge=1_000)]
@@ -239,7 +238,7 @@ class LlmTokenRateLimit(Policy[Config]):
             return
         if not held.settled:
             usage = record.usage
-            if usage.source == "none" and record.outcome == "ok" and record.operation not in _USE_NO_TOKENS:
+            if usage.source == "none" and record.outcome == "ok" and record.attempt:
                 # It answered and nobody counted: what was reserved is the best there is.
                 held.settled = True
             else:

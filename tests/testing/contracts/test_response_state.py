@@ -62,7 +62,7 @@ class TakesOrphans(MemoryResponseStore):
         (HasNoLimit, "test_an_owner_with_too_much_loses_what_is_oldest"),
         (TakesOrphans, "test_a_part_of_what_is_no_longer_there_is_left_out"),
     ],
-    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+    ids=lambda value: value.__name__ if isinstance(value, type) else None,
 )
 async def test_a_store_with_a_fault_does_not_pass(store: type[MemoryResponseStore], caught_by: str):
     with pytest.raises(AssertionError):

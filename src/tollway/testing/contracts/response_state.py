@@ -120,6 +120,7 @@ class ResponseStoreContract:
         await store.put([kept("c"), kept("c/1", thread="c"), kept("d"), kept("d/1", thread="d")], owner_bytes=PLENTY)
         assert await store.delete("p\0ada", "c")
         assert not await store.delete("p\0ada", "c")
+        assert await store.expire(NOW_US) == 0
         assert await store.get("p\0ada", "c/1", NOW_US) is None
         assert await ids(store.parts("p\0ada", "d", NOW_US)) == ["d/1"]
         assert await store.delete("p\0ada", "d/1")
