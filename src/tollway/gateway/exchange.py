@@ -177,29 +177,40 @@ class Exchange(Call):
         if endpoint.provider_side is None:
             if refusal is not None:
                 self._refuse(refusal)
-            elif endpoint.models is not None and endpoint.operation in _MODELS:
+            elif endpoint.operation in _MODELS:
                 self._answer_models()
             else:
                 self._asking = True
                 self._worker.spawn(self._guarded(self._answer_kept()))
             return
-        if endpoint.keeper is not None and (refusal is None or refusal.code == _BUDGET_EXHAUSTED):
-            self._begin_turn(endpoint.keeper, refusal)
+        if endpoint.keeper is not None and self.turn is None and self._begin_turn(endpoint.keeper, refusal):
+            return
+        if refusal is None:
+            self._plan = plan = self.proxy.planner.plan(self)
+            self._go(plan.first(self.clock.monotonic()))
+        elif refusal.code == _BUDGET_EXHAUSTED:
+            self._plan = plan = self.proxy.planner.plan(self)
+            step = plan.divert("budget", self.clock.monotonic())
+            if step is not None:
+                self.refused_by = ""  # it is not refused after all
+            self._go(step or refusal)
         else:
-            self._route(refusal)
+            self._refuse(refusal)
 
-    def _begin_turn(self, keeper: "Keeper", refusal: TollwayError | None) -> None:
-        """See whether the call has to do with kept turns, and fetch what it refers to before it is routed."""
+    def _begin_turn(self, keeper: "Keeper", refusal: TollwayError | None) -> bool:
+        """See whether the call has to do with kept turns; where it refers to any, fetch them first and come back."""
+        if refusal is not None and refusal.code != _BUDGET_EXHAUSTED:
+            return False
         try:
             self.turn = turn = keeper.begin(self)
         except BadRequest as error:
             self._refuse(error)
-            return
+            return True
         if turn is None or not turn.recalled:
-            self._route(refusal)
-            return
+            return False
         self._asking = True
         self._worker.spawn(self._guarded(self._recall(turn, refusal)))
+        return True
 
     async def _recall(self, turn: "Turn", refusal: TollwayError | None) -> None:
         failure: TollwayError | None = None
@@ -213,20 +224,7 @@ class Exchange(Call):
         elif failure is not None:
             self._refuse(failure)
         else:
-            self._route(refusal)
-
-    def _route(self, refusal: TollwayError | None) -> None:
-        if refusal is None:
-            self._plan = plan = self.proxy.planner.plan(self)
-            self._go(plan.first(self.clock.monotonic()))
-        elif refusal.code == _BUDGET_EXHAUSTED:
-            self._plan = plan = self.proxy.planner.plan(self)
-            step = plan.divert("budget", self.clock.monotonic())
-            if step is not None:
-                self.refused_by = ""  # it is not refused after all
-            self._go(step or refusal)
-        else:
-            self._refuse(refusal)
+            self._after_request(refusal)
 
     def _read(self) -> None:
         """Decode what routing and policies need of the body.

@@ -8,7 +8,7 @@ Rules of this file:
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias, get_args
 
 import msgspec
 
@@ -34,6 +34,9 @@ KeptOperation = Literal[
 """What is asked about turns the gateway keeps; see `kept_turns.py`."""
 
 Operation = Literal["conversation", "embeddings", "models", "model"] | KeptOperation
+
+USE_NO_TOKENS: Final[frozenset[str]] = frozenset({"models", "model", *get_args(KeptOperation)})
+"""Operations that ask no provider for anything, so that there is nothing to count."""
 InboundFormat = Literal["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama"]
 StreamFraming = Literal["sse", "json-array", "ndjson", "aws-event-stream"]
 """How the events of a stream are told apart; see `wire/framing.py`."""
