@@ -112,6 +112,8 @@ class Reasoning(msgspec.Struct, frozen=True, tag="reasoning", omit_defaults=True
     """Proof that the provider wrote it (Anthropic); must come back unchanged."""
     encrypted: str | None = None
     """Opaque thinking (Responses `encrypted_content`, Anthropic `redacted_thinking.data`)."""
+    carried: bool = False
+    """It came packed in a field of the caller's API: no provider of that API wrote it."""
     id: str | None = None
     rest: JsonObject = {}
 
