@@ -50,7 +50,7 @@ async def test_deleted_content_is_overwritten_in_file_and_journal(tmp_path: Path
     store = SqliteResponseStore(path, KEY)
     await store.put([kept("resp_1"), kept("resp_2", expires_us=NOW_US + 1)], owner_bytes=PLENTY)
     with closing(sqlite3.connect(path)) as database:
-        sealed = [bytes(row[0]) for row in database.execute("SELECT content FROM kept")]
+        sealed = [bytes(row[0]) for row in database.execute("SELECT sealed FROM content")]
     assert all(one in _bytes_of(tmp_path) for one in sealed)
     await store.delete("p\0ada", "resp_1")
     await store.expire(NOW_US + 1)
@@ -75,8 +75,8 @@ async def test_a_file_gets_smaller_when_much_is_deleted(tmp_path: Path):
     [
         "UPDATE kept SET owner = 'p\0bob' WHERE id = 'a'",
         "UPDATE kept SET previous = 'b' WHERE id = 'a'",
-        "UPDATE kept SET content = (SELECT content FROM kept WHERE id = 'b') WHERE id = 'a'",
-        "UPDATE kept SET content = zeroblob(3) WHERE id = 'a'",
+        "UPDATE content SET sealed = (SELECT sealed FROM content WHERE number = 2) WHERE number = 1",
+        "UPDATE content SET sealed = zeroblob(3) WHERE number = 1",
     ],
     ids=["owner", "previous", "content", "too short"],
 )
@@ -169,3 +169,22 @@ def test_many_may_open_a_new_file_at_once(tmp_path: Path):
         for thread in threads:
             thread.join()
         assert failures == []
+
+
+async def test_nothing_reads_the_whole_table(tmp_path: Path):
+    store = SqliteResponseStore(tmp_path / "state.sqlite3", KEY)
+    said: list[str] = []
+    store._db.set_trace_callback(said.append)
+    await store.put([kept("a"), kept("b", previous="a"), kept("p", thread="a")], owner_bytes=1)
+    await store.put([kept("c")], owner_bytes=1)
+    await store.chain("p\0ada", "b", NOW_US, most=9)
+    await store.parts("p\0ada", "a", NOW_US)
+    await store.delete("p\0ada", "a")
+    await store.expire(NOW_US)
+    store._db.set_trace_callback(None)
+    looked = {one for one in said if one.startswith(("SELECT", "UPDATE", "DELETE", "INSERT", "WITH")) and "kept" in one}
+    assert len(looked) > 8
+    for statement in looked:
+        plan = [row[3] for row in store._db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+        assert not [step for step in plan if step.startswith(("SCAN kept", "SCAN content"))], (statement, plan)
+    await store.close()

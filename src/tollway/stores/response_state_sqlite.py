@@ -39,7 +39,9 @@ _SCHEMA: Final = (
     """CREATE TABLE kept (
         number INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, id TEXT NOT NULL, previous TEXT NOT NULL,
         thread TEXT NOT NULL, created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, touched INTEGER NOT NULL,
-        size INTEGER NOT NULL, content BLOB NOT NULL, UNIQUE (owner, id))""",
+        size INTEGER NOT NULL, UNIQUE (owner, id))""",
+    # Apart: times change with every turn that follows, and a row is written whole.
+    "CREATE TABLE content (number INTEGER PRIMARY KEY, sealed BLOB NOT NULL)",
     "CREATE INDEX part ON kept (owner, thread, number) WHERE thread != ''",
     "CREATE INDEX ending ON kept (expires_us) WHERE thread = ''",
     "CREATE INDEX oldest ON kept (owner, touched) WHERE thread = ''",
@@ -51,11 +53,13 @@ _SCHEMA: Final = (
     """CREATE TRIGGER changed AFTER UPDATE OF size ON kept BEGIN
         UPDATE owned SET bytes = bytes + new.size - old.size WHERE owner = new.owner; END""",
     """CREATE TRIGGER removed AFTER DELETE ON kept BEGIN
+        DELETE FROM content WHERE number = old.number;
         UPDATE owned SET bytes = bytes - old.size WHERE owner = old.owner;
         DELETE FROM owned WHERE owner = old.owner AND bytes <= 0
             AND NOT EXISTS (SELECT 1 FROM kept WHERE owner = old.owner); END""",
 )
-_COLUMNS: Final = "kept.owner, kept.id, kept.previous, kept.thread, kept.created_us, kept.expires_us, kept.content"
+_COLUMNS: Final = "kept.owner, kept.id, kept.previous, kept.thread, kept.created_us, kept.expires_us, content.sealed"
+_TABLES: Final = "kept JOIN content USING (number)"
 _LIVES: Final = """(CASE kept.thread WHEN '' THEN kept.expires_us ELSE (SELECT head.expires_us FROM kept AS head
     WHERE head.owner = kept.owner AND head.id = kept.thread) END) > ?"""
 
@@ -133,7 +137,9 @@ class SqliteResponseStore:
         if not kept:
             return
         with self._transaction():
-            row = self._db.execute("SELECT coalesce(max(touched), 0) + 1 FROM kept").fetchone()
+            row = self._db.execute(
+                "SELECT coalesce(max(touched), 0) + 1 FROM kept WHERE owner = ? AND thread = ''", (kept[0].owner,)
+            ).fetchone()
             touched = int(row[0])
             for one in kept:
                 self._insert(one, touched)
@@ -148,16 +154,16 @@ class SqliteResponseStore:
             )
             if head.rowcount == 0:
                 return
-        db.execute(
-            "INSERT INTO kept (owner, id, previous, thread, created_us, expires_us, touched, size, content) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (owner, id) DO UPDATE SET previous = excluded.previous, "
+        ((number,),) = db.execute(
+            "INSERT INTO kept (owner, id, previous, thread, created_us, expires_us, touched, size) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (owner, id) DO UPDATE SET previous = excluded.previous, "
             "thread = excluded.thread, created_us = excluded.created_us, expires_us = excluded.expires_us, "
-            "touched = excluded.touched, size = excluded.size, content = excluded.content",
+            "touched = excluded.touched, size = excluded.size RETURNING number",
             (
-                one.owner, one.id, one.previous, one.thread, one.created_us, one.expires_us, touched,
-                len(one.content), self._sealed(one),
+                one.owner, one.id, one.previous, one.thread, one.created_us, one.expires_us, touched, len(one.content),
             ),
-        )  # fmt: skip
+        ).fetchall()  # fmt: skip
+        db.execute("INSERT OR REPLACE INTO content VALUES (?, ?)", (number, self._sealed(one)))
         if one.previous:
             db.execute(
                 "WITH RECURSIVE earlier (id) AS (SELECT ? UNION SELECT kept.previous FROM kept JOIN earlier "
@@ -182,7 +188,7 @@ class SqliteResponseStore:
 
     def _get(self, owner: str, identity: str, now_us: int) -> Kept | None:
         row: _Row | None = self._db.execute(
-            f"SELECT {_COLUMNS} FROM kept WHERE owner = ? AND id = ? AND {_LIVES}",  # noqa: S608 - names of our own
+            f"SELECT {_COLUMNS} FROM {_TABLES} WHERE owner = ? AND id = ? AND {_LIVES}",  # noqa: S608 - names of our own
             (owner, identity, now_us),
         ).fetchone()
         return None if row is None else self._opened(row)
@@ -199,7 +205,7 @@ class SqliteResponseStore:
 
     def _parts(self, owner: str, thread: str, now_us: int) -> list[Kept]:
         rows: list[_Row] = self._db.execute(
-            f"SELECT {_COLUMNS} FROM kept WHERE owner = ? AND thread = ? AND thread != '' AND {_LIVES} "  # noqa: S608 - as above
+            f"SELECT {_COLUMNS} FROM {_TABLES} WHERE owner = ? AND thread = ? AND thread != '' AND {_LIVES} "  # noqa: S608 - as above
             "ORDER BY number",
             (owner, thread, now_us),
         ).fetchall()
@@ -217,12 +223,12 @@ class SqliteResponseStore:
 
     def _expire(self, now_us: int) -> int:
         with self._transaction():
-            over = self._db.execute("DELETE FROM kept WHERE thread = '' AND expires_us <= ?", (now_us,)).rowcount
-            if over:
-                over += self._db.execute(
-                    "DELETE FROM kept WHERE thread != '' AND NOT EXISTS (SELECT 1 FROM kept AS head "
-                    "WHERE head.owner = kept.owner AND head.id = kept.thread)"
-                ).rowcount
+            over = self._db.execute(
+                "DELETE FROM kept WHERE thread != '' AND (owner, thread) IN "
+                "(SELECT owner, id FROM kept WHERE thread = '' AND expires_us <= ?)",
+                (now_us,),
+            ).rowcount
+            over += self._db.execute("DELETE FROM kept WHERE thread = '' AND expires_us <= ?", (now_us,)).rowcount
         if over:
             self._free()
         return over
