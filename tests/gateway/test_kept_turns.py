@@ -148,6 +148,21 @@ async def test_a_fallback_gets_the_whole_conversation() -> None:
             assert (await get(served, f"{PATH}/{second['id']}"))[0] == 200
 
 
+async def test_a_call_over_its_budget_takes_its_conversation_to_the_spare_route() -> None:
+    spent = policy(request=lambda _: PolicyRefusal("spent", status=429, code="rate_limit_exceeded"))
+    async with ScriptedUpstream() as up, ScriptedUpstream() as spare:
+        routes = (route(up, **CHAT_ONLY), route(spare, name="spare", **CHAT_ONLY))
+        fallback = Fallback(route="spare", on=frozenset({"budget"}))
+        async with serving(
+            keeping(*routes, fallback=fallback, policies=(spent,)), store=MemoryResponseStore()
+        ) as served:
+            spare.on(OK, OK)
+            first = await ask(served, {"input": "hi"})
+            await ask(served, {"input": "and?", "previous_response_id": first["id"]})
+            assert messages(spare) == [("user", "hi"), ("assistant", "yes"), ("user", "and?")]
+            assert up.requests == []
+
+
 # --- a provider that keeps turns itself
 
 
