@@ -33,6 +33,7 @@ ResultT = TypeVar("ResultT")
 _APPLICATION_ID: Final = 0x546F_6C52  # "TolR": tells this file from any other SQLite database
 _FORMAT: Final = 1
 _NONCE_BYTES: Final = 12
+_SAMPLE: Final = b"tollway response state: the key"
 _FREED_PAGES: Final = 1024
 
 _SCHEMA: Final = (
@@ -42,6 +43,8 @@ _SCHEMA: Final = (
         size INTEGER NOT NULL, UNIQUE (owner, id))""",
     # Apart: times change with every turn that follows, and a row is written whole.
     "CREATE TABLE content (number INTEGER PRIMARY KEY, sealed BLOB NOT NULL)",
+    # Tells at once whether the key is the one that all content was sealed with.
+    "CREATE TABLE seal (sample BLOB NOT NULL)",
     "CREATE INDEX part ON kept (owner, thread, number) WHERE thread != ''",
     "CREATE INDEX ending ON kept (expires_us) WHERE thread = ''",
     "CREATE INDEX oldest ON kept (owner, touched) WHERE thread = ''",
@@ -78,7 +81,8 @@ class SqliteResponseStore:
             busy_seconds: how long to wait for another process that writes.
 
         Raises:
-            StateUnavailable: it cannot be opened, is no such file, or was written by a newer Tollway.
+            StateUnavailable: it cannot be opened, is no such file, or was written with another key or by a newer
+                Tollway.
         """
         self._path = path
         self._cipher = AESGCM(key)
@@ -253,7 +257,7 @@ class SqliteResponseStore:
                 sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _additional(owner, identity, previous, thread)
             )
         except (InvalidTag, ValueError):
-            raise StateUnavailable(f"{self._path} was altered, or written with another key") from None
+            raise StateUnavailable(f"{self._path} was altered: what is kept there cannot be trusted") from None
         return Kept(
             id=identity, owner=owner, previous=previous, thread=thread,
             created_us=created_us, expires_us=expires_us, content=content,
@@ -279,8 +283,21 @@ class SqliteResponseStore:
             if db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
                 for statement in _SCHEMA:
                     db.execute(statement)
+                nonce = os.urandom(_NONCE_BYTES)
+                db.execute("INSERT INTO seal VALUES (?)", (nonce + self._cipher.encrypt(nonce, b"", _SAMPLE),))
                 db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 db.execute(f"PRAGMA user_version = {_FORMAT}")
+
+        self._check_key()
+
+    def _check_key(self) -> None:
+        sample = bytes(self._db.execute("SELECT sample FROM seal").fetchone()[0])
+        try:
+            self._cipher.decrypt(sample[:_NONCE_BYTES], sample[_NONCE_BYTES:], _SAMPLE)
+        except InvalidTag:
+            raise StateUnavailable(
+                f"{self._path} was written with another key: restore the vault that has it, or delete the file"
+            ) from None
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
