@@ -400,6 +400,25 @@ async def test_what_cannot_be_followed_is_refused_by_name(more: dict[str, Any], 
         assert up.requests == []
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"m","input":"\xff"}',
+        b'{"model":"m","input":"hi","store":false,"previous_response_id":"\xff"}',
+        b'{"model":"m","input":"hi","conversation":{"id":1e999}}',
+        b'{"model":"m","input":[{"type":"item_reference","id":1e999}]}',
+        b'{"model":"m","input":[' + b"[" * 90 + b'"item_reference"' + b"]" * 90 + b"]}",
+    ],
+    ids=["no UTF-8", "a reference that is no UTF-8", "a number", "an item's number", "deep"],
+)
+async def test_a_body_that_cannot_be_read_is_the_callers_error(body: bytes) -> None:
+    async with serving(keeping(route("http://127.0.0.1:9/v1", **CHAT_ONLY)), store=MemoryResponseStore()) as served:
+        answer = await served.ask(PATH, raw=body, headers={"x-name": "ada"})
+        assert answer.status == 400
+        answer = await served.ask("/v1/conversations", raw=body, headers={"x-name": "ada"})
+        assert answer.status == 400
+
+
 @pytest.mark.parametrize("name", ["previous_response_id", "conversation"])
 async def test_where_nothing_is_kept_the_refusal_names_the_setting(name: str) -> None:
     async with ScriptedUpstream() as up, serving(proxy(route(up, **CHAT_ONLY))) as served:

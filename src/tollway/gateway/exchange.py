@@ -844,7 +844,7 @@ class Exchange(Call):
     def _close(self) -> None:
         """Let go of everything: parts that hold each other would stay in memory until the collector comes."""
         self._over = True
-        self._attempt = self._plan = self._translation = None
+        self._attempt = self._plan = self._translation = self.turn = None
 
     def _overhead_us(self) -> int:
         attempt = self._attempt

@@ -66,19 +66,17 @@ class Keeper:
         """See what a call wants; None where it has nothing to do with kept turns.
 
         Raises:
-            BadRequest: it contradicts itself.
+            BadRequest: it contradicts itself, or cannot be read.
         """
-        asked = self.words.asked(call.members)
-        if not (asked.store or asked.previous or asked.thread):
-            items = self._own_items(call)
-            return Turn(self, call, asked, items) if self.words.references(items) else None
-        return Turn(self, call, asked, self._own_items(call))
-
-    def _own_items(self, call: "Call") -> list[msgspec.Raw]:
         try:
-            return self.words.items(call.members)
-        except msgspec.DecodeError:  # pragma: no cover - the body has been decoded whole by now
-            return []
+            asked = self.words.asked(call.members)
+            items = self.words.items(call.members)
+            if asked.store or asked.previous or asked.thread or self.words.references(items):
+                return Turn(self, call, asked, items)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            # Members are kept raw, so nobody has looked into them yet.
+            raise BadRequest(f"the body is not valid JSON: {error}") from None
+        return None
 
     def owner(self, call: "Call") -> str:
         """Tell whose a call's turns are: an application's, a principal's, or anybody's who knows their ids."""
