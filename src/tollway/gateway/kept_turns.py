@@ -17,6 +17,7 @@ import msgspec
 
 from tollway.core.conversation import Conversation, KeptTurn
 from tollway.core.errors import BadRequest, NotReady, TollwayError
+from tollway.core.json_value import NOT_JSON
 from tollway.gateway.relay import KeepingRelay
 from tollway.interfaces.dialect import ConversationDialect
 from tollway.interfaces.kept_turns import KeptTurns, TurnAsked
@@ -73,7 +74,7 @@ class Keeper:
             items = self.words.items(call.members)
             if asked.store or asked.previous or asked.thread or self.words.references(items):
                 return Turn(self, call, asked, items)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except NOT_JSON as error:
             # Members are kept raw, so nobody has looked into them yet.
             raise BadRequest(f"the body is not valid JSON: {error}") from None
         return None
