@@ -207,6 +207,8 @@ def _section(one: Provider) -> str:
     lines.append(f"| conversations, the preferred API first | {_paths(one.conversation) or 'none'} |\n")
     lines.append(f"| embeddings | {_paths(one.embeddings) or 'none'} |\n")
     lines.extend(f"| {_surface(surface)} | {_speaks(surface)} |\n" for surface in one.surfaces)
+    if one.keeps_turns:
+        lines.append("| keeps responses itself | yes: `previous_response_id` and `conversation` pass to it |\n")
     for what, pairs in (("headers sent with every call", one.headers), ("query sent with every call", one.query)):
         if pairs:
             lines.append(f"| {what} | {_pairs(pairs)} |\n")

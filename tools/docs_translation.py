@@ -226,6 +226,8 @@ Further rules:
 - A budget of thinking tokens becomes an effort: up to 2,048 `low`, up to 10,240 `medium`, above `high`.
 - `metadata` reaches Chat Completions only together with `store: true`, as OpenAI demands.
 - Responses providers are told `store: false` unless the caller asked for storage.
+- What refers to earlier answers (`previous_response_id`, `conversation`, `item_reference`) is refused below; with
+  [`response_state`](../how-to/keep-responses.md) the gateway keeps them, and every provider gets the items themselves.
 - Of built-in tools only those of the provider's own API reach it; a tool choice that demands another is refused.
 """
 

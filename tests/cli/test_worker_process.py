@@ -1,6 +1,7 @@
 """The process of one worker, told what to do as its supervisor tells it."""
 
 import asyncio
+import base64
 import socket
 import subprocess
 import sys
@@ -24,13 +25,16 @@ from tollway.cli.channel import (
     Serving,
     WantMetrics,
 )
+from tollway.config.vault import RESPONSE_STATE_KEY, Vault
+from tollway.interfaces.response_state import Kept
 from tollway.snapshot.codec import content_version, encode
-from tollway.snapshot.document import Listener, LlmProxy, Snapshot
+from tollway.snapshot.document import Listener, LlmProxy, ResponseState, Snapshot
+from tollway.stores.response_state_sqlite import SqliteResponseStore
 
 
-def snapshot(folder: Path, port: int, *, metrics: bool = False) -> Snapshot:
+def snapshot(folder: Path, port: int, *, metrics: bool = False, state: ResponseState | None = None) -> Snapshot:
     listeners = (Listener(name="main", host="127.0.0.1", port=port, metrics=metrics),)
-    proxies = (LlmProxy(name="p", base_path="", listeners=("main",), routes=()),)
+    proxies = (LlmProxy(name="p", base_path="", listeners=("main",), routes=(), response_state=state),)
     made = Snapshot(version="", data_dir=str(folder), listeners=listeners, proxies=proxies)
     return msgspec.structs.replace(made, version=content_version(made))
 
@@ -117,3 +121,43 @@ async def test_it_goes_when_its_supervisor_is_gone(tmp_path: Path) -> None:
         assert b" 200 OK" in await ask(port, "/probes/readiness")
         channel.close()
         assert await asyncio.to_thread(process.wait, 10) == 0
+
+
+async def test_it_opens_the_store_of_kept_responses_when_one_is_wanted_or_left(tmp_path: Path) -> None:
+    file = tmp_path / "response-state.sqlite3"
+    async with worker(tmp_path) as (_, channel):
+        port = free_port()
+        plain = snapshot(tmp_path, port)
+        channel.send(ServeSnapshot(snapshot=encode(plain)))
+        assert await heard(channel) == Serving(version=plain.version)
+        assert not file.exists()
+        keeping = snapshot(tmp_path, port, state=ResponseState())
+        channel.send(ServeSnapshot(snapshot=encode(keeping)))
+        assert await heard(channel) == Serving(version=keeping.version)
+        assert file.exists()
+    kept = Kept(id="resp_1", owner="p", created_us=1, expires_us=2, content=b"long ago")
+    key = base64.b64decode(Vault(tmp_path).get(RESPONSE_STATE_KEY).reveal())
+    store = SqliteResponseStore(file, key)
+    await store.put([kept], owner_bytes=100)
+    async with worker(tmp_path) as (_, channel):  # keeping is switched off: what is left must end all the same
+        plain = snapshot(tmp_path, free_port())
+        channel.send(ServeSnapshot(snapshot=encode(plain)))
+        assert await heard(channel) == Serving(version=plain.version)
+        async with asyncio.timeout(20):
+            while await store.get("p", "resp_1", 1) is not None:  # noqa: ASYNC110 - another process does it
+                await asyncio.sleep(0.02)
+    await store.close()
+
+
+async def test_it_refuses_to_keep_responses_where_it_cannot(tmp_path: Path) -> None:
+    (tmp_path / "response-state.sqlite3").write_bytes(b"not a database, but long enough to be looked at" * 100)
+    async with worker(tmp_path) as (_, channel):
+        port = free_port()
+        keeping = snapshot(tmp_path, port, state=ResponseState())
+        channel.send(ServeSnapshot(snapshot=encode(keeping)))
+        refused = await heard(channel)
+        assert isinstance(refused, Refused)
+        assert "not a database" in refused.reason
+        plain = snapshot(tmp_path, port)
+        channel.send(ServeSnapshot(snapshot=encode(plain)))
+        assert await heard(channel) == Serving(version=plain.version)

@@ -2,6 +2,7 @@ import base64
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -213,3 +214,18 @@ def test_the_source_resolves_names_and_reads_only_when_asked(tmp_path: Path) -> 
         source.resolve("a")
     Vault(tmp_path).set("a", Secret("x"))
     assert source.resolve("a") == Secret("x")
+
+
+def test_a_secret_is_made_once_however_many_ask_for_it(tmp_path: Path):
+    made: list[str] = []
+
+    def make() -> Secret:
+        made.append("made")
+        return Secret(f"value {len(made)}")
+
+    vaults = [Vault(tmp_path) for _ in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        found = {secret.reveal() for secret in threads.map(lambda vault: vault.obtain("a/b", make), vaults)}
+    assert found == {"value 1"}
+    assert made == ["made"]
+    assert Vault(tmp_path).get("a/b").reveal() == "value 1"

@@ -26,6 +26,7 @@ from tollway.gateway.log import Log
 from tollway.gateway.metrics import Metrics
 from tollway.gateway.worker import Plugins, Worker
 from tollway.interfaces.policy import Policy
+from tollway.interfaces.response_state import ResponseStore
 from tollway.interfaces.secrets import Secret
 from tollway.interfaces.usage_record import UsageRecord
 from tollway.snapshot.codec import content_version, policy_config
@@ -177,7 +178,14 @@ class Call:
 class Served:
     """The worker, and what can be done with it and seen of it."""
 
-    def __init__(self, listener: Listener, sink: Sink, log: io.StringIO, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        sink: Sink,
+        log: io.StringIO,
+        tls: ssl.SSLContext | None,
+        store: ResponseStore | None = None,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.listener = listener
         self.sink = sink
@@ -195,6 +203,7 @@ class Served:
             metrics=self.metrics,
             log=Log(clock, level="debug"),
             merged_metrics=self._merged_metrics,
+            response_store=store,
         )
 
     @property
@@ -272,14 +281,18 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    *proxies: LlmProxy, listener: Listener | None = None, tls: ssl.SSLContext | None = None, **settings: Any
+    *proxies: LlmProxy,
+    listener: Listener | None = None,
+    tls: ssl.SSLContext | None = None,
+    store: ResponseStore | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Served]:
     """Serve these proxies."""
     failures: list[Mapping[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
     log = io.StringIO()
     with contextlib.redirect_stderr(log):
-        served = Served(listener or Listener(name="main", host="127.0.0.1", port=8081), Sink(), log, tls)
+        served = Served(listener or Listener(name="main", host="127.0.0.1", port=8081), Sink(), log, tls, store)
         await served.publish(*proxies, **settings)
         try:
             yield served

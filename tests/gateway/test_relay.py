@@ -3,16 +3,19 @@
 import re
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any, cast
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tollway.core.conversation import KeptTurn
 from tollway.core.errors import PolicyRefusal, TollwayError, UpstreamCut, UpstreamGarbled
 from tollway.core.usage import Usage
 from tollway.dialects.registry import conversation_dialect
-from tollway.gateway.relay import ArrayRelay, PassthroughRelay, PolicyRelay, Relay, TranslatingRelay
+from tollway.gateway.relay import ArrayRelay, KeepingRelay, PassthroughRelay, PolicyRelay, Relay, TranslatingRelay
+from tollway.interfaces.dialect import KeepableRenderer
 from tollway.interfaces.policy import ResponseEvent
 
 from .serving import DONE, EVENTS, MESSAGES, SHOWN, TEXTS, USED, chunk
@@ -241,3 +244,54 @@ def test_errors_of_the_gateway_are_not_shown_to_policies() -> None:
     relay = PolicyRelay(passthrough(), seen.append)
     assert b"it stopped" in relay.fail(UpstreamCut("it stopped"))
     assert seen == []
+
+
+# --- kept before its end goes out
+
+
+def keeping() -> KeepingRelay:
+    inbound = conversation_dialect("openai-responses")
+    request = inbound.parse_request(b'{"model":"m","input":"hi","stream":true}', path_model="", stream=True)
+    request = msgspec.structs.replace(request, kept=KeptTurn("resp_kept", stored=True, previous="resp_before"))
+    renderer = inbound.stream_renderer(request, now=1, new_id="1", framing="sse")
+    return KeepingRelay(CHAT.stream_parser(), renderer, cast("KeepableRenderer", renderer))
+
+
+def events_in(data: bytes) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(line[6:]) for line in data.split(b"\n") if line.startswith(b"data: {")]
+
+
+@given(streams, cuts_anywhere, st.booleans())
+def test_what_is_kept_is_what_the_end_will_say_however_the_stream_was_cut(
+    stream: bytes, cuts: list[int], kept: bool
+) -> None:
+    relay = keeping()
+    before = b"".join(fed(relay, stream, cuts))
+    assert relay.ended
+    assert relay.holds_end
+    assert b"response.completed" not in before
+    whole = msgspec.json.decode(relay.whole())
+    assert (whole["id"], whole["store"], whole["previous_response_id"]) == ("resp_kept", True, "resp_before")
+    if not kept:
+        relay.not_kept()
+    relay.release()
+    assert not relay.holds_end
+    (end,) = events_in(relay.feed(b""))
+    assert end["type"] == "response.completed"
+    assert end["response"] == {**whole, "store": kept}
+    assert relay.feed(b"") == b""
+    told = [*events_in(before), end]
+    assert [event["sequence_number"] for event in told] == list(range(len(told)))
+    assert {event["response"]["id"] for event in told if "response" in event} == {"resp_kept"}
+
+
+@given(streams, cuts_anywhere)
+def test_a_stream_without_its_end_holds_nothing(stream: bytes, cuts: list[int]) -> None:
+    relay = keeping()
+    fed(
+        relay,
+        stream.replace(b"data: [DONE]\n\n", b"").replace(b'"finish_reason":"stop"', b'"finish_reason":null'),
+        cuts,
+    )
+    assert not relay.holds_end
+    assert not relay.ended

@@ -15,6 +15,7 @@ from tollway.config.secret_sources import EnvironmentSource
 from tollway.interfaces.secrets import Secret
 from tollway.snapshot.codec import content_version, decode, encode
 from tollway.snapshot.compile import compile_snapshot
+from tollway.snapshot.document import ResponseState
 from tollway.snapshot.local import snapshot_from_files
 
 from .compiling import ENVIRON, WHOLE, compiled
@@ -64,6 +65,8 @@ def test_proxies_reach_the_snapshot() -> None:
         0.05,
     )
     assert (first.on_client_leave, first.drain_seconds, first.drain_bytes) == ("drain", 5, 1024)
+    assert first.response_state == ResponseState(ttl_seconds=7200, max_turns=9, max_bytes=1024, max_client_bytes=2048)
+    assert second.response_state is None
     assert (second.base_path, second.listeners, second.format) == ("", ("inner",), "openai")
 
 

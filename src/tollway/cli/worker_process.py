@@ -4,6 +4,7 @@ Run as `python -m tollway.cli.worker_process CHANNEL_FD DATA_DIR NUMBER`.
 """
 
 import asyncio
+import base64
 import gc
 import os
 import signal
@@ -26,6 +27,7 @@ from tollway.cli.channel import (
     WantMetrics,
 )
 from tollway.cli.sockets import AddressTaken, bind
+from tollway.config.vault import MASTER_KEY_VARIABLES, RESPONSE_STATE_KEY, Vault, VaultError
 from tollway.core.errors import TollwayError
 from tollway.dialects.registry import all_dialects
 from tollway.gateway.clock import SystemClock
@@ -33,13 +35,18 @@ from tollway.gateway.log import Log
 from tollway.gateway.metrics import Metrics
 from tollway.gateway.spool import Spool
 from tollway.gateway.worker import Plugins, Worker
+from tollway.interfaces.response_state import StateUnavailable
+from tollway.interfaces.secrets import Secret
 from tollway.snapshot.codec import SnapshotRefused, decode, policy_config
+from tollway.snapshot.document import Snapshot
 from tollway.snapshot.plugins import policy_type, provider
 from tollway.stores.counters_lmdb import LmdbCounters
+from tollway.stores.response_state_sqlite import STATE_FILE, SqliteResponseStore
 from tollway.wire.spool_format import SPOOL_DIRECTORY
 
 _DRAIN_AFTER_SUPERVISOR_SECONDS = 25.0
 _SYNC_SECONDS = 1.0
+_KEY_BYTES = 32
 
 
 class WorkerProcess:
@@ -49,6 +56,7 @@ class WorkerProcess:
         """Compose the worker."""
         clock = SystemClock()
         self.channel = channel
+        self._data_dir = data_dir
         self.log = Log(clock, fields={"worker": number, "pid": os.getpid()})
         self.metrics = Metrics(clock, provider_name=_otel_name)
         # The supervisor syncs it far more often; see `metering/spool_sync.py`.
@@ -84,6 +92,8 @@ class WorkerProcess:
                 # The supervisor is gone: let callers have their answers, then go too.
                 await self.worker.drain(_DRAIN_AFTER_SUPERVISOR_SECONDS)
                 break
+        if self.worker.response_store is not None:
+            await self.worker.response_store.close()
         self.spool.close()
         self.channel.send(MetricsDump(token=LAST_DUMP, dump=self.metrics.dump()))
         await self.channel.flush()
@@ -99,8 +109,11 @@ class WorkerProcess:
                 if not self.worker.serves(listener)
             }
             self.log.level = snapshot.log_level
+            self._open_response_store(snapshot)
             await self.worker.serve_snapshot(snapshot, sockets)
-        except (TollwayError, SnapshotRefused, ValueError, OSError, LookupError, AddressTaken) as error:
+        except (
+            TollwayError, SnapshotRefused, ValueError, OSError, LookupError, AddressTaken, StateUnavailable,
+        ) as error:  # fmt: skip
             self.channel.send(Refused(version=version, reason=str(error)))
             return
         gc.collect()
@@ -108,6 +121,21 @@ class WorkerProcess:
         # Calls free what they use by reference counts; looking for cycles less often saves 5 % of a call.
         gc.set_threshold(20_000, 20, 50)
         self.channel.send(Serving(version=version))
+
+    def _open_response_store(self, snapshot: Snapshot) -> None:
+        """Open the store of kept responses, where one is wanted, or where one is left whose content must still end."""
+        file = self._data_dir / STATE_FILE
+        wanted = any(one.response_state is not None for one in snapshot.proxies)
+        if self.worker.response_store is not None or not (wanted or file.exists()):
+            return
+        try:
+            self.worker.response_store = SqliteResponseStore(file, _state_key(self._data_dir))
+        except (StateUnavailable, VaultError) as error:
+            if wanted:
+                raise
+            self.log.error(  # noqa: TRY400 - our own log; the reason says it all
+                "kept responses cannot be opened, and so not deleted in time", reason=str(error)
+            )
 
     async def _merged_metrics(self) -> bytes:
         self._token += 1
@@ -125,6 +153,14 @@ async def _main(descriptor: int, data_dir: Path, number: int) -> None:
         loop.add_signal_handler(signal_number, _ignore)
     channel = await Channel.open(socket.socket(fileno=descriptor))
     await WorkerProcess(channel, data_dir, number).obey()
+
+
+def _state_key(data_dir: Path) -> bytes:
+    """Give the key of kept responses, from the vault of the data folder."""
+    master_keys = [os.environ[name] for name in MASTER_KEY_VARIABLES if os.environ.get(name)]
+    vault = Vault(data_dir, master_keys=master_keys)
+    key = vault.obtain(RESPONSE_STATE_KEY, lambda: Secret(base64.b64encode(os.urandom(_KEY_BYTES)).decode()))
+    return base64.b64decode(key.reveal(), validate=True)
 
 
 def _otel_name(name: str) -> str:

@@ -450,6 +450,19 @@ class Contract(Resource, frozen=True, kw_only=True):
     """Name of the SLA tier whose limits apply. Without it: none."""
 
 
+class ResponseState(Resource, frozen=True, kw_only=True):
+    """How long, and how much of, Responses are kept for providers that keep none."""
+
+    ttl: Duration = Duration(86_400)
+    """How long a conversation is kept after its last turn; then it is deleted."""
+    max_turns: Count = 200
+    """Most turns of one conversation; a request that follows more is refused."""
+    max_bytes: ByteSize = ByteSize(16_777_216)
+    """Most bytes of one conversation's items; a request that would have more is refused."""
+    max_client_bytes: ByteSize = ByteSize(268_435_456)
+    """Most bytes kept for one client application; what it used longest ago is deleted first."""
+
+
 class LlmProxy(Resource, frozen=True, kw_only=True):
     """One governed endpoint in front of one or several providers."""
 
@@ -484,6 +497,10 @@ class LlmProxy(Resource, frozen=True, kw_only=True):
     """With `drain`: how long to read on."""
     drain_bytes: ByteSize = ByteSize(4_194_304)
     """With `drain`: how much to read on."""
+    response_state: ResponseState | None = None
+    """Keep answers of the Responses API, encrypted in the data folder, so that `previous_response_id` and
+    `conversation` work with providers that keep none themselves. Without it nothing is kept, and such requests are
+    refused."""
 
 
 class Resources(Resource, frozen=True, kw_only=True):

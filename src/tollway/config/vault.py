@@ -19,7 +19,7 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tollway.config.private_files import write_private_file
 from tollway.config.secret_sources import MAX_SECRET_BYTES
 from tollway.interfaces.secrets import Secret
+
+RESPONSE_STATE_KEY: Final = "tollway/response-state"
+"""The secret that kept responses are encrypted with. Deleting it makes all of them unreadable at once."""
 
 MASTER_KEY_VARIABLES: Final = ("TOLLWAY_MASTER_KEY", "TOLLWAY_NEXT_MASTER_KEY")
 """Where the master key may stand in the environment; the second one is read during its rotation."""
@@ -103,14 +106,20 @@ class Vault:
         if not value or len(value) > MAX_SECRET_BYTES:
             raise VaultError(f"a secret has 1 to {MAX_SECRET_BYTES} bytes, this one {len(value)}")
         with self._locked():
-            if self._path.exists():
-                content = self._read()
-                key = self._key_of(content)  # no other key: it would split the vault in two halves
-            else:
-                key = self._first_key()
-                content = _Content(_FORMAT, _key_id(key))
-            content.secrets[name] = _encrypted(name, value, key)
-            self._write(content)
+            self._store(name, value)
+
+    def obtain(self, name: str, make: Callable[[], Secret]) -> Secret:
+        """Return a secret, made and stored first where there is none; of several that ask at once, one makes it.
+
+        Raises:
+            VaultError: the vault cannot be read.
+        """
+        with self._locked():
+            if self._path.exists() and name in self._read().secrets:
+                return self.get(name)
+            made = make()
+            self._store(name, made.reveal().encode())
+        return made
 
     def delete(self, name: str) -> None:
         """Remove a secret.
@@ -145,6 +154,16 @@ class Vault:
             if not self._given:
                 write_private_file(self._key_path, _key_lines(new))
         return len(plain)
+
+    def _store(self, name: str, value: bytes) -> None:
+        if self._path.exists():
+            content = self._read()
+            key = self._key_of(content)  # no other key: it would split the vault in two halves
+        else:
+            key = self._first_key()
+            content = _Content(_FORMAT, _key_id(key))
+        content.secrets[name] = _encrypted(name, value, key)
+        self._write(content)
 
     def _next_key(self) -> bytes:
         if not self._given:

@@ -112,6 +112,8 @@ class Reasoning(msgspec.Struct, frozen=True, tag="reasoning", omit_defaults=True
     """Proof that the provider wrote it (Anthropic); must come back unchanged."""
     encrypted: str | None = None
     """Opaque thinking (Responses `encrypted_content`, Anthropic `redacted_thinking.data`)."""
+    carried: bool = False
+    """It came packed in a field of the caller's API: no provider of that API wrote it."""
     id: str | None = None
     rest: JsonObject = {}
 
@@ -195,6 +197,19 @@ class ReasoningRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     rest: JsonObject = {}
 
 
+class KeptTurn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the gateway itself keeps the answer, for an API in which later requests can refer to it."""
+
+    id: str
+    """The answer's id, in place of the provider's."""
+    stored: bool = True
+    """False where the answer is not kept under that id."""
+    previous: str = ""
+    """The answer it follows, whose items are among the messages."""
+    thread: str = ""
+    """The conversation it belongs to, whose items are among the messages."""
+
+
 class Conversation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A request for the next turn."""
 
@@ -241,6 +256,8 @@ class Conversation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     something else (`previous_response_id`): any other dialect must refuse it, not drop them."""
     rest: JsonObject = {}
     """Top-level fields that the source dialect does not know: they pass through to any provider."""
+    kept: KeptTurn | None = None
+    """Set by the gateway where it keeps the answer; what providers get does not tell of it."""
 
 
 class Losses:

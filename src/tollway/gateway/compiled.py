@@ -3,13 +3,14 @@
 Built whole before it is used; a running exchange keeps the one it began with.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import unquote
 
 from tollway.core.errors import BadRequest, MethodNotAllowed, NotFound, TollwayError
 from tollway.gateway.answer_headers import RoutingHeaders, header_line
 from tollway.gateway.chain import Chain
+from tollway.gateway.kept_turns import Keeper, Turn
 from tollway.gateway.request import Request
 from tollway.gateway.route import DialectsByName, Planner
 from tollway.gateway.target import Target
@@ -24,6 +25,7 @@ from tollway.interfaces.dialect import (
     Streams,
 )
 from tollway.interfaces.dialect import Endpoint as EndpointShape
+from tollway.interfaces.kept_turns import KeptTurns
 from tollway.snapshot.document import LlmProxy
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from tollway.gateway.exchange import Exchange
 
 AnyDialect = ConversationDialect | EmbeddingsDialect
+
+_NO_KEEPERS: Final[Mapping[str, Keeper]] = {}
 
 
 class Proxy:
@@ -45,6 +49,7 @@ class Proxy:
         "drains",
         "format",
         "gateway_name",
+        "keepers",
         "model_list",
         "name",
         "planner",
@@ -61,8 +66,10 @@ class Proxy:
         planner: Planner,
         dialects: DialectsByName,
         gateway_name: str,
+        keepers: Mapping[str, Keeper] = _NO_KEEPERS,
     ) -> None:
-        """Put the parts together."""
+        """Put the parts together; `keepers` keep the turns of each dialect that has any."""
+        self.keepers = keepers
         self.dialects = dialects
         self.name = document.name
         self.gateway_name = gateway_name
@@ -88,6 +95,7 @@ class Endpoint:
         "action",
         "dialect_name",
         "format",
+        "keeper",
         "models",
         "operation",
         "passes",
@@ -128,6 +136,8 @@ class Endpoint:
             cast("NamesErrors", dialect) if hasattr(dialect, "error_headers") else None
         )
         self.models: ModelList | None = getattr(dialect, "models", None)  # embeddings have none
+        self.keeper: Keeper | None = proxy.keepers.get(dialect.name) if operation != "embeddings" else None
+        """Keeps its turns, where they are kept."""
         self.variants: tuple[tuple[bytes, Endpoint], ...] = ()
 
     def render_error(self, error: TollwayError) -> bytes:
@@ -169,13 +179,29 @@ class Endpoint:
                 f"the model '{attempt.target_model}' of provider '{provider.name}' has no conversations; choose another"
             )
             raise BadRequest(msg, param="model", code="operation_not_supported")
+        turn = exchange.turn
+        if turn is not None and not turn.passes(inbound_conversation, provider):
+            return self._kept_translation(exchange, attempt, inbound_conversation, turn)
         if inbound_conversation.name in provider.conversation:
             return ConversationTranslation(exchange, attempt, inbound_conversation, inbound_conversation, None)
         outbound = exchange.proxy.dialects.conversation[next(iter(provider.conversation))]
+        turns: KeptTurns | None = getattr(inbound_conversation, "turns", None)  # most APIs keep none
+        if turns is not None and self.keeper is None:
+            turns.refuse_unkept(exchange.members)
         conversation = inbound_conversation.parse_request(
             exchange.body, path_model=exchange.path_model, stream=exchange.stream
         )
         return ConversationTranslation(exchange, attempt, inbound_conversation, outbound, conversation)
+
+    def _kept_translation(
+        self, exchange: "Exchange", attempt: "Attempt", inbound: ConversationDialect, turn: Turn
+    ) -> ConversationTranslation:
+        """Translate a call that refers to kept turns, or whose answer is kept; also where the dialect is the same."""
+        spoken = attempt.target.provider.conversation
+        name = inbound.name if inbound.name in spoken else next(iter(spoken))
+        conversation = turn.prepare(inbound, name, exchange.path_model)
+        outbound = exchange.proxy.dialects.conversation[name]
+        return ConversationTranslation(exchange, attempt, inbound, outbound, conversation, turn if turn.keeps else None)
 
 
 class Paths:
@@ -269,7 +295,7 @@ class Paths:
     def _add(self, base: bytes, version: str, shape: EndpointShape, endpoint: Endpoint) -> None:
         path = base + version.encode() + shape.path.encode()
         method = shape.method.encode()
-        before, marker, suffix = path.partition(b"{model}")
+        before, marker, suffix = path.replace(b"{id}", b"{model}").partition(b"{model}")
         if marker:
             prefix, _, between = before.partition(b"{scope}")
             self._patterns.append((prefix, between, suffix, method, endpoint))

@@ -35,6 +35,7 @@ from tollway.gateway.attempt import Attempt
 from tollway.gateway.call import Call
 from tollway.gateway.downstream import Downstream
 from tollway.gateway.json_body import read_members
+from tollway.gateway.kept_operations import answer_kept
 from tollway.gateway.meter import NO_FACTS, attempt_record, refusal_record
 from tollway.gateway.relay import ArrayRelay, PolicyRelay, Relay
 from tollway.gateway.request import Request
@@ -48,12 +49,14 @@ from tollway.wire.framing import FRAMINGS
 
 if TYPE_CHECKING:
     from tollway.gateway.compiled import Endpoint
+    from tollway.gateway.kept_turns import Keeper, Turn
     from tollway.gateway.tokens import TokenKeeper
     from tollway.gateway.worker import Worker
 
 _MICRO: Final = 1_000_000
 _decode_text: Final = msgspec.json.Decoder(str).decode
 _BUDGET_EXHAUSTED: Final = "rate_limit_exceeded"
+_MODELS: Final = frozenset({"models", "model"})
 
 
 class Exchange(Call):
@@ -87,6 +90,7 @@ class Exchange(Call):
         "provider_dialect",
         "proxy",
         "streamed_events",
+        "turn",
     )
 
     def __init__(
@@ -132,6 +136,8 @@ class Exchange(Call):
         self._settled = False
         self._over = False
         self._drained_bytes = 0
+        self.turn: Turn | None = None
+        """What keeps its answer, and fetches what it refers to; None for nearly every call."""
 
     def record_id(self) -> str:
         """Give a usage record its id: the first has the call's own, those after it a fresh one."""
@@ -167,11 +173,17 @@ class Exchange(Call):
     def _after_request(self, refusal: TollwayError | None) -> None:
         if refusal is None and self._worker.spool_broken:
             refusal = NotReady("the gateway cannot keep its usage records at the moment; try again later")
-        if self.endpoint.provider_side is None:
+        endpoint = self.endpoint
+        if endpoint.provider_side is None:
             if refusal is not None:
                 self._refuse(refusal)
-            else:
+            elif endpoint.operation in _MODELS:
                 self._answer_models()
+            else:
+                self._asking = True
+                self._worker.spawn(self._guarded(self._answer_kept()))
+            return
+        if endpoint.keeper is not None and self.turn is None and self._begin_turn(endpoint.keeper, refusal):
             return
         if refusal is None:
             self._plan = plan = self.proxy.planner.plan(self)
@@ -184,6 +196,35 @@ class Exchange(Call):
             self._go(step or refusal)
         else:
             self._refuse(refusal)
+
+    def _begin_turn(self, keeper: "Keeper", refusal: TollwayError | None) -> bool:
+        """See whether the call has to do with kept turns; where it refers to any, fetch them first and come back."""
+        if refusal is not None and refusal.code != _BUDGET_EXHAUSTED:
+            return False
+        try:
+            self.turn = turn = keeper.begin(self)
+        except BadRequest as error:
+            self._refuse(error)
+            return True
+        if turn is None or not turn.recalled:
+            return False
+        self._asking = True
+        self._worker.spawn(self._guarded(self._recall(turn, refusal)))
+        return True
+
+    async def _recall(self, turn: "Turn", refusal: TollwayError | None) -> None:
+        failure: TollwayError | None = None
+        try:
+            await turn.recall()
+        except TollwayError as error:
+            failure = error
+        self._asking = False
+        if self._over:
+            self._end_unanswered()
+        elif failure is not None:
+            self._refuse(failure)
+        else:
+            self._after_request(refusal)
 
     def _read(self) -> None:
         """Decode what routing and policies need of the body.
@@ -225,9 +266,25 @@ class Exchange(Call):
             self._refuse(body)
             return
         self.status_code = 200
-        self._respond(200, lambda refusal: self._send_models(body, refusal))
+        self._respond(200, lambda refusal: self._send_own(body, refusal))
 
-    def _send_models(self, body: bytes, refusal: TollwayError | None) -> None:
+    async def _answer_kept(self) -> None:
+        """Answer a question about kept turns."""
+        body, failure = b"", None
+        try:
+            body = await answer_kept(self.endpoint.keeper, self.endpoint.operation, self.path_model, self)
+        except TollwayError as error:
+            failure = error
+        self._asking = False
+        if self._over:
+            self._end_unanswered()
+        elif failure is not None:
+            self._refuse(failure)
+        else:
+            self.status_code = 200
+            self._respond(200, lambda refusal: self._send_own(body, refusal))
+
+    def _send_own(self, body: bytes, refusal: TollwayError | None) -> None:
         if refusal is not None:
             self._refuse(refusal)
             return
@@ -418,6 +475,19 @@ class Exchange(Call):
             self._send_error(refusal, record)
             return
         self._finish_call(record)
+        turn = self.turn
+        if turn is not None and turn.keeps and not self._over:
+            self._worker.spawn(self._guarded(self._keep_answer(turn, attempt, record, body)))
+        else:
+            self._send_body(attempt, record, body)
+
+    async def _keep_answer(self, turn: "Turn", attempt: Attempt, record: UsageRecord, body: bytes) -> None:
+        body, kept = await turn.keep(body)
+        if not kept:
+            self.losses = (*self.losses, "store")
+        self._send_body(attempt, record, body)
+
+    def _send_body(self, attempt: Attempt, record: UsageRecord, body: bytes) -> None:
         if not self._over:
             lines = self._lines(answers.JSON)
             self._add_attempt_lines(lines, attempt, record.overhead_us, success=True)
@@ -500,9 +570,24 @@ class Exchange(Call):
         self._end_stream()
 
     def _end_stream(self) -> None:
-        if not self._over:
-            self._downstream.finish()
-            self._close()
+        if self._over:
+            return
+        turn = self.turn
+        if turn is not None and turn.held:
+            self._worker.spawn(self._guarded(self._keep_stream(turn)))
+            return
+        self._downstream.finish()
+        self._close()
+
+    async def _keep_stream(self, turn: "Turn") -> None:
+        """Keep the answer, then send the end that was held back."""
+        await turn.keep_streamed()
+        relay = self._attempt.relay if self._attempt is not None else None
+        if self._over or relay is None:
+            return
+        self._downstream.write(relay.feed(b""))
+        self._downstream.finish()
+        self._close()
 
     def _begin_stream(self, attempt: Attempt, data: bytes) -> None:
         """Ask the response policies, then send the head with the first bytes; hold those back while a policy waits."""
@@ -761,7 +846,7 @@ class Exchange(Call):
     def _close(self) -> None:
         """Let go of everything: parts that hold each other would stay in memory until the collector comes."""
         self._over = True
-        self._attempt = self._plan = self._translation = None
+        self._attempt = self._plan = self._translation = self.turn = None
 
     def _overhead_us(self) -> int:
         attempt = self._attempt

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from tollway.core.answer import AnswerEnded, AnswerStarted, ChoiceFinished, StreamEvent, StreamFailed, UsageReported
 from tollway.core.errors import TollwayError, UpstreamGarbled
 from tollway.core.usage import Usage
-from tollway.interfaces.dialect import AnswerFacts, StreamParser, StreamRenderer, StreamWatch
+from tollway.interfaces.dialect import AnswerFacts, KeepableRenderer, StreamParser, StreamRenderer, StreamWatch
 from tollway.interfaces.framing import Unwrapper
 from tollway.interfaces.policy import ResponseEvent
 from tollway.wire.framing import SSE, FramedEvent, Framing
@@ -231,6 +231,51 @@ class TranslatingRelay:
             elif isinstance(event, StreamFailed):
                 self._failed = True
         return self._renderer.feed(events)
+
+
+class KeepingRelay(TranslatingRelay):
+    """Translates, and holds the end of the answer back until it is kept: who has it whole can refer to it."""
+
+    __slots__ = ("_end", "_keeping", "_released")
+
+    def __init__(self, parser: StreamParser, renderer: StreamRenderer, keeping: KeepableRenderer) -> None:
+        """Read with `parser`, write with `renderer`, which is also `keeping`."""
+        super().__init__(parser, renderer)
+        self._keeping = keeping
+        self._end: Sequence[StreamEvent] = ()
+        self._released = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Translate; once released, give the end."""
+        if self._released:
+            end, self._end = self._end, ()
+            return super()._translate(end)
+        return super().feed(data)
+
+    @property
+    def holds_end(self) -> bool:
+        """Whether the answer is complete, and its end held back."""
+        return bool(self._end) and not self._released
+
+    def whole(self) -> bytes:
+        """Write the answer whole."""
+        return self._keeping.whole()
+
+    def not_kept(self) -> None:
+        """Say in the end that it is not kept."""
+        self._keeping.not_kept()
+
+    def release(self) -> None:
+        """Let the end go: the next `feed`, of nothing, gives it, so that it goes the way of all that came before it."""
+        self._released = True
+
+    def _translate(self, events: Sequence[StreamEvent]) -> bytes:
+        for index, event in enumerate(events):
+            if isinstance(event, AnswerEnded):
+                self._end = events[index:]
+                self.ended_seen = True
+                return super()._translate(events[:index])
+        return super()._translate(events)
 
 
 class ArrayRelay:

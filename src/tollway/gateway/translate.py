@@ -18,13 +18,14 @@ from tollway.core.json_value import NOT_JSON
 from tollway.dialects.fitting import fitted
 from tollway.gateway.answer_headers import header_line
 from tollway.gateway.json_body import read_members, write_members
-from tollway.gateway.relay import PassthroughRelay, Relay, TranslatingRelay, UnwrappingRelay
+from tollway.gateway.relay import KeepingRelay, PassthroughRelay, Relay, TranslatingRelay, UnwrappingRelay
 from tollway.gateway.target import Target
 from tollway.interfaces.dialect import (
     AnswerFacts,
     ConversationDialect,
     CountsInHeaders,
     EmbeddingsDialect,
+    KeepableRenderer,
     StreamFraming,
 )
 from tollway.wire.framing import FRAMINGS
@@ -32,6 +33,7 @@ from tollway.wire.framing import FRAMINGS
 if TYPE_CHECKING:
     from tollway.gateway.attempt import Attempt
     from tollway.gateway.call import Call
+    from tollway.gateway.kept_turns import Turn
 
 _MICRO = 1_000_000
 _NO_LOSSES = Losses()
@@ -88,6 +90,7 @@ class ConversationTranslation:
         "_inbound",
         "_outbound",
         "_request",
+        "_turn",
         "framing",
         "losses",
         "provider_dialect",
@@ -101,13 +104,15 @@ class ConversationTranslation:
         inbound: ConversationDialect,
         outbound: ConversationDialect,
         conversation: Conversation | None,
+        turn: "Turn | None" = None,
     ) -> None:
-        """Translate `call` for `attempt`; `conversation` is None when bytes pass."""
+        """Translate `call` for `attempt`; `conversation` is None when bytes pass, `turn` is what keeps the answer."""
         self._call = call
         self._attempt = attempt
         self._inbound = inbound
         self._outbound = outbound
         self._request = conversation
+        self._turn = turn
         self._hide_usage = False
         self._error_body: tuple[TollwayError, bytes] | None = None
         self.losses = _NO_LOSSES if conversation is None else Losses()
@@ -187,7 +192,13 @@ class ConversationTranslation:
         renderer = self._inbound.stream_renderer(
             request, now=self._call.started_us // _MICRO, new_id=self._call.clock.new_id(), framing="sse"
         )
-        return TranslatingRelay(self._outbound.stream_parser(), renderer)
+        parser = self._outbound.stream_parser()
+        turn = self._turn
+        if turn is None:
+            return TranslatingRelay(parser, renderer)
+        # Only dialects with kept turns are given one, and what renders their streams can be kept.
+        turn.relay = relay = KeepingRelay(parser, renderer, cast("KeepableRenderer", renderer))
+        return relay
 
     def error(self, status: int, body: bytes, headers: Mapping[bytes, bytes]) -> UpstreamError:
         """Read the provider's error."""

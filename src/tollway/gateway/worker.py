@@ -30,6 +30,7 @@ from tollway.gateway.connection import Connection
 from tollway.gateway.downstream import Downstream, DownstreamHandler
 from tollway.gateway.exchange import Exchange
 from tollway.gateway.identify import Registry
+from tollway.gateway.kept_turns import Keeper
 from tollway.gateway.known_heads import KnownHeads
 from tollway.gateway.listening import protocol_factory
 from tollway.gateway.log import Log
@@ -42,8 +43,10 @@ from tollway.gateway.tls import client_context, follow, server_context
 from tollway.gateway.tokens import TokenKeeper
 from tollway.gateway.upstream import Pool
 from tollway.interfaces.counters import Counters
+from tollway.interfaces.kept_turns import KeptTurns
 from tollway.interfaces.policy import PolicyContext
 from tollway.interfaces.provider import Provider
+from tollway.interfaces.response_state import ResponseStore, StateUnavailable
 from tollway.interfaces.token_grant import TokenGrant
 from tollway.interfaces.usage_record import UsageRecord, UsageSink
 from tollway.routing.health import UpstreamHealth
@@ -51,6 +54,7 @@ from tollway.routing.keys import KeyRing
 from tollway.snapshot.document import Health, Limits, Listener, LlmProxy, Route, Snapshot, TlsClient
 
 _SWEEP_SECONDS: Final = 0.25
+_EXPIRE_SWEEPS: Final = 240
 _ABORT_SECONDS: Final = 2.0
 _PROBE_READY: Final = b"/probes/readiness"
 _PROBE_LIVE: Final = b"/probes/liveness"
@@ -87,8 +91,10 @@ class Worker:
         metrics: Metrics,
         log: Log,
         merged_metrics: Callable[[], Coroutine[Any, Any, bytes]],
+        response_store: ResponseStore | None = None,
     ) -> None:
-        """Begin with nothing to serve."""
+        """Begin with nothing to serve. Without a `response_store` no LLM proxy can keep answers."""
+        self.response_store = response_store
         self.loop = loop
         self.clock = SystemClock()
         self.plugins = plugins
@@ -294,7 +300,23 @@ class Worker:
             planner=planner,
             dialects=self._dialects,
             gateway_name=snapshot.gateway,
+            keepers=self._keepers(document),
         )
+
+    def _keepers(self, document: LlmProxy) -> dict[str, Keeper]:
+        """Make what keeps turns, for each dialect that has any."""
+        settings = document.response_state
+        if settings is None:
+            return {}
+        if self.response_store is None:
+            msg = f"the LLM proxy {document.name!r} has `response_state`, but there is no store for it"
+            raise ValueError(msg)
+        found: dict[str, KeptTurns | None] = {one.name: getattr(one, "turns", None) for one in self.plugins.dialects}
+        return {
+            name: Keeper(document.name, settings, self.response_store, turns, self.log)
+            for name, turns in found.items()
+            if turns is not None
+        }
 
     def _target(self, route: Route) -> Target:
         return Target(
@@ -375,6 +397,8 @@ class Worker:
             self.date_line = self._server_line + _date_line()
         if self._unsaved:
             self._save_unsaved()
+        if self.response_store is not None and self._dates % _EXPIRE_SWEEPS == 1:
+            self.spawn(self._expire(self.response_store))
         precise = self.clock.monotonic()
         for attempt in tuple(self.attempts):
             attempt.check_time(precise, now)
@@ -385,6 +409,15 @@ class Worker:
         if not self.draining:  # calls in flight fetch theirs themselves
             for keeper in self._renewed:
                 keeper.sweep(precise)
+
+    async def _expire(self, store: ResponseStore) -> None:
+        """Delete kept answers whose time is over."""
+        try:
+            await store.expire(self.clock.wall_us())
+        except StateUnavailable as error:
+            self.log.error(  # noqa: TRY400 - our own log; the reason says it all
+                "kept responses could not be deleted in time; it is tried again", reason=str(error)
+            )
 
 
 class ListenerState:

@@ -8,7 +8,7 @@ Rules of this file:
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias, get_args
 
 import msgspec
 
@@ -20,7 +20,24 @@ from tollway.core.usage import Usage
 from tollway.interfaces.framing import StreamFraming
 from tollway.interfaces.provider import Provider
 
-Operation = Literal["conversation", "embeddings", "models", "model"]
+KeptOperation = Literal[
+    "kept-turn",
+    "kept-turn-deletion",
+    "kept-turn-input",
+    "kept-turn-cancellation",
+    "kept-thread-creation",
+    "kept-thread",
+    "kept-thread-change",
+    "kept-thread-deletion",
+    "kept-items",
+    "kept-items-addition",
+]
+"""What is asked about turns the gateway keeps; see `kept_turns.py`."""
+
+Operation = Literal["conversation", "embeddings", "models", "model"] | KeptOperation
+
+USE_NO_TOKENS: Final[frozenset[str]] = frozenset({"models", "model", *get_args(KeptOperation)})
+"""Operations that ask no provider for anything, so that there is nothing to count."""
 InboundFormat = Literal["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama"]
 Streams = Literal["never", "body", "unless-false", "always"]
 """When an endpoint streams: never, if the body's `stream` is true, unless it is false, or always."""
@@ -53,9 +70,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     operation: Operation
     dialect: str
     """Name of the dialect module that reads and writes it."""
-    method: Literal["GET", "POST"] = "POST"
+    method: Literal["GET", "POST", "DELETE"] = "POST"
     path: str
-    """Under the proxy's base path, without version prefix: `/chat/completions`. `{model}` matches
+    """Under the proxy's base path, without version prefix: `/chat/completions`. `{model}`, or `{id}`, matches
     one or more segments (never empty); `{scope}` before it whatever an SDK writes there, unread."""
     versions: tuple[str, ...] = ("/v1", "")
     """Prefixes it is served under."""
@@ -120,6 +137,18 @@ class StreamParser(Protocol):
         When the API's own end was not seen, the last event is not `AnswerEnded`, and the caller
         must treat the stream as cut.
         """
+        ...
+
+
+class KeepableRenderer(Protocol):
+    """What a renderer of an API with kept turns (`kept_turns.py`) can do besides."""
+
+    def whole(self) -> bytes:
+        """Write the answer whole, as it stands when `AnswerEnded` is all that is missing."""
+        ...
+
+    def not_kept(self) -> None:
+        """From here on say that the answer is not kept: it could not be."""
         ...
 
 

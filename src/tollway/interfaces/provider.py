@@ -125,6 +125,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Where `tollway sim` speaks it, in place of the base URL's path; empty when it does not."""
     key_optional: bool = False
     """True for servers that may run without a key (Ollama, vLLM)."""
+    keeps_turns: bool = False
+    """It keeps answers itself, for later requests to refer to; so requests about them pass to it."""
     unsupported: frozenset[str] = frozenset()
     """Request fields of its preferred dialect that it refuses; dropped and reported."""
     media: frozenset[Medium] = ALL_MEDIA

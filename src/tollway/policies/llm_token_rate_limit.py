@@ -21,6 +21,7 @@ from tollway.core.errors import PolicyRefusal, Unauthenticated
 from tollway.core.usage import Usage
 from tollway.expressions import ExpressionError, Scope, compile_expression
 from tollway.interfaces.counters import NO_LIMIT, Admission, Amounts, Window
+from tollway.interfaces.dialect import USE_NO_TOKENS
 from tollway.interfaces.identity import ClientApplication
 from tollway.interfaces.policy import Category, Policy, PolicyContext, PolicyExchange, Refusal
 from tollway.interfaces.usage_record import UsageRecord
@@ -31,7 +32,6 @@ _LONGEST_RETRY_SECONDS: Final = 60
 _MOST_REMEMBERED: Final = 4_096
 _MOST_TOKENS: Final = 1 << 40
 """Numbers from callers and providers have no bound of their own; counters have one."""
-_USE_NO_TOKENS: Final = frozenset({"models", "model"})
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Period = Annotated[int, msgspec.Meta(ge=1_000)]
@@ -239,7 +239,7 @@ class LlmTokenRateLimit(Policy[Config]):
             return
         if not held.settled:
             usage = record.usage
-            if usage.source == "none" and record.outcome == "ok" and record.operation not in _USE_NO_TOKENS:
+            if usage.source == "none" and record.outcome == "ok" and record.operation not in USE_NO_TOKENS:
                 # It answered and nobody counted: what was reserved is the best there is.
                 held.settled = True
             else:

@@ -39,6 +39,7 @@ PROVIDER: Final = Provider(
     query={"api-version": "2025-04-01-preview"},
     environment_key="AZURE_OPENAI_API_KEY",
     sim_path="/azureopenai",
+    keeps_turns=True,
     unsupported=frozenset(
         {
             "extra_content",  # Google's addition to messages; this service refuses unknown members

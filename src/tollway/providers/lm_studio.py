@@ -16,6 +16,7 @@ PROVIDER: Final = Provider(
     conversation={"openai-chat": "/chat/completions", "openai-responses": "/responses"},
     embeddings={"openai-embeddings": "/embeddings"},
     signer=Bearer(),
+    keeps_turns=True,
     environment_key="LM_API_TOKEN",
     sim_path="/compatible/v1",
     key_optional=True,

@@ -16,6 +16,7 @@ PROVIDER: Final = Provider(
     forward_headers=frozenset({"openai-beta"}),
     environment_key="OPENAI_API_KEY",
     sim_path="/openai/v1",
+    keeps_turns=True,
     unsupported=frozenset(
         {
             "extra_content",  # Google's addition to messages; this service refuses unknown members

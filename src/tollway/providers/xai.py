@@ -16,6 +16,8 @@ PROVIDER: Final = Provider(
     base_url="https://api.x.ai/v1",
     conversation={"openai-chat": "/chat/completions", "openai-responses": "/responses"},
     signer=Bearer(),
+    # "previous input prompts, reasoning content and model responses are saved and stored on xAI's servers"
+    keeps_turns=True,
     environment_key="XAI_API_KEY",
     sim_path="/compatible/v1",
     unsupported=frozenset(

@@ -18,7 +18,7 @@ from tollway.interfaces.secrets import Secret, SecretSource
 from tollway.snapshot.access import compile_clients, compile_contracts
 from tollway.snapshot.codec import content_version
 from tollway.snapshot.compilation import Compilation, Warn
-from tollway.snapshot.document import LlmProxy, Snapshot, Telemetry
+from tollway.snapshot.document import LlmProxy, ResponseState, Snapshot, Telemetry
 from tollway.snapshot.endpoints import compile_base_paths, compile_listeners
 from tollway.snapshot.http_checks import checked_headers, checked_url, is_header_value
 from tollway.snapshot.policy_chain import compile_policies
@@ -105,6 +105,18 @@ def _proxy(
         on_client_leave=one.on_client_leave,
         drain_seconds=float(one.drain_time),
         drain_bytes=int(one.drain_bytes),
+        response_state=_response_state(one.response_state),
+    )
+
+
+def _response_state(written_state: written.ResponseState | None) -> ResponseState | None:
+    if written_state is None:
+        return None
+    return ResponseState(
+        ttl_seconds=float(written_state.ttl),
+        max_turns=written_state.max_turns,
+        max_bytes=int(written_state.max_bytes),
+        max_client_bytes=int(written_state.max_client_bytes),
     )
 
 

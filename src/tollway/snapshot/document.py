@@ -200,6 +200,19 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     sla_limits: tuple[TokenLimit, ...] = ()
 
 
+class ResponseState(msgspec.Struct, frozen=True, kw_only=True):
+    """How answers are kept for later requests to refer to."""
+
+    ttl_seconds: float = 86_400.0
+    """From the last turn of a conversation on."""
+    max_turns: int = 200
+    """Of one conversation."""
+    max_bytes: int = 16_777_216
+    """Of the items of one conversation."""
+    max_client_bytes: int = 268_435_456
+    """Of everything kept for one client application."""
+
+
 class LlmProxy(msgspec.Struct, frozen=True, kw_only=True):
     """One governed endpoint."""
 
@@ -218,6 +231,8 @@ class LlmProxy(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of the upstream call of a caller that hangs up in a stream."""
     drain_seconds: float = 30.0
     drain_bytes: int = 4_194_304
+    response_state: ResponseState | None = None
+    """None: no answer is kept."""
 
 
 class SecretHash(msgspec.Struct, frozen=True, kw_only=True):

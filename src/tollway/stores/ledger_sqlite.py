@@ -9,7 +9,6 @@ Rules of this file:
 """
 
 import sqlite3
-import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
@@ -23,6 +22,7 @@ from tollway.metering.histogram import decode_histogram
 from tollway.metering.ledger import Batch, ConflictingRecords, LedgerUnavailable, PositionMoved, Quarantined
 from tollway.metering.rollups import LEAVES, Rollup, RollupKey, roll_up
 from tollway.stores.ledger_schema import MIGRATIONS, usage_record_view
+from tollway.stores.sqlite_files import write_ahead
 from tollway.wire.spool_format import decode_context, decode_line, decode_own, join_halves
 
 LEDGER_FILE: Final = "ledger.sqlite3"
@@ -30,7 +30,6 @@ LEDGER_FILE: Final = "ledger.sqlite3"
 
 _APPLICATION_ID: Final = 0x546F_6C6C  # "Toll": tells this file from any other SQLite database
 _CACHED_CONTEXTS: Final = 16_384
-_BUSY_PAUSE_SECONDS: Final = 0.01
 
 _KEY: Final = RollupKey.__struct_fields__
 _COUNTS: Final = ("attempts", "calls", "estimated", "anomalous")
@@ -162,7 +161,7 @@ class SqliteLedger:
     def _prepare(self, busy_seconds: float) -> None:
         db = self._db
         db.execute("PRAGMA page_size = 16384")  # before the file has one: a record takes half a kilobyte
-        self._write_ahead(busy_seconds)
+        write_ahead(db, busy_seconds)
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA cache_size = -16384")
         db.execute("PRAGMA wal_autocheckpoint = 1024")
@@ -179,19 +178,6 @@ class SqliteLedger:
             db.execute(usage_record_view())
             db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-
-    def _write_ahead(self, busy_seconds: float) -> None:
-        # SQLite waits for a busy file, but not while two that open a new one both turn its journal to WAL.
-        deadline = time.monotonic() + busy_seconds
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(_BUSY_PAUSE_SECONDS)
-            else:
-                return
 
     def _view(self) -> str | None:
         row = self._db.execute("SELECT sql FROM sqlite_schema WHERE name = 'usage_record'").fetchone()

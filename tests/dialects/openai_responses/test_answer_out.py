@@ -99,7 +99,10 @@ def test_another_providers_proofs_come_back_with_the_items() -> None:
     items = _render(thought, call, finish="tool_calls")["output"]
     assert [item["type"] for item in items] == ["reasoning", "reasoning", "function_call"]
     (turn,) = ItemReader().read([{"type": item["type"], **item} for item in items])
-    assert turn.parts == (thought, ToolCall("c", "f", "{}", signature="g", item_id=items[2]["id"]))
+    assert turn.parts == (
+        msgspec.structs.replace(thought, carried=True),
+        ToolCall("c", "f", "{}", signature="g", item_id=items[2]["id"]),
+    )
 
 
 def test_a_call_of_a_custom_tool_is_unwrapped_for_who_declared_it() -> None:

@@ -1,3 +1,5 @@
+from typing import get_args
+
 import msgspec
 import pytest
 
@@ -5,6 +7,7 @@ from tollway.core.conversation import Losses
 from tollway.core.errors import BadRequest
 from tollway.dialects.openai_responses import DIALECT
 from tollway.dialects.registry import conversation_dialect
+from tollway.interfaces.dialect import KeptOperation
 from tollway.providers.openai import PROVIDER
 
 _BODY = b'{"model":"gpt-5.2","input":[{"type":"message","role":"user","content":[{"type":"input_text","text":"hi"}]}]}'
@@ -15,8 +18,9 @@ def test_the_dialect_is_found_by_its_name() -> None:
 
 
 def test_it_serves_responses_with_and_without_a_version() -> None:
-    (endpoint,) = DIALECT.endpoints
+    endpoint, *about_kept_turns = DIALECT.endpoints
     assert (endpoint.path, endpoint.versions, endpoint.streams) == ("/responses", ("/v1", ""), "body")
+    assert {one.operation for one in about_kept_turns} == set(get_args(KeptOperation))
     assert (DIALECT.path_has_model, DIALECT.actions, DIALECT.stream_query) == (False, ("", ""), "")
 
 

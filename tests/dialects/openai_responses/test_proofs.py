@@ -13,10 +13,10 @@ def test_what_a_provider_of_this_api_encrypted_stays_as_it_is() -> None:
 @pytest.mark.parametrize(
     "part",
     [
-        Reasoning("thought", signature="s"),
-        Reasoning(encrypted="redacted"),
+        Reasoning("thought", signature="s", carried=True),
+        Reasoning(encrypted="redacted", carried=True),
         Reasoning(encrypted="e", id="rs_1"),
-        Reasoning("", signature="s"),
+        Reasoning("", signature="s", carried=True),
     ],
     ids=["signed", "redacted", "other-item", "signature-only"],
 )

@@ -1,7 +1,7 @@
 """OpenAI's Responses API."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -17,6 +17,7 @@ from tollway.dialects.openai_responses.request_out import render_request
 from tollway.dialects.openai_responses.stream_in import ResponsesStreamParser
 from tollway.dialects.openai_responses.stream_out import ResponsesStreamRenderer
 from tollway.dialects.openai_responses.tools import NAME
+from tollway.dialects.openai_responses.turns import TURNS
 from tollway.dialects.openai_responses.watch import ResponsesStreamWatch, facts
 from tollway.interfaces.dialect import (
     AnswerFacts,
@@ -24,13 +25,29 @@ from tollway.interfaces.dialect import (
     Endpoint,
     InboundFormat,
     ModelList,
+    Operation,
     StreamFraming,
     StreamParser,
     StreamRenderer,
     StreamWatch,
 )
+from tollway.interfaces.kept_turns import KeptTurns
 from tollway.interfaces.provider import Provider
 from tollway.wire.sse import sse_event
+
+_KEPT: Final[tuple[tuple[Operation, Literal["GET", "POST", "DELETE"], str], ...]] = (
+    ("kept-turn", "GET", "/responses/{id}"),
+    ("kept-turn-deletion", "DELETE", "/responses/{id}"),
+    ("kept-turn-input", "GET", "/responses/{id}/input_items"),
+    ("kept-turn-cancellation", "POST", "/responses/{id}/cancel"),
+    ("kept-thread-creation", "POST", "/conversations"),
+    ("kept-thread", "GET", "/conversations/{id}"),
+    ("kept-thread-change", "POST", "/conversations/{id}"),
+    ("kept-thread-deletion", "DELETE", "/conversations/{id}"),
+    ("kept-items", "GET", "/conversations/{id}/items"),
+    ("kept-items-addition", "POST", "/conversations/{id}/items"),
+)
+"""What can be asked about kept turns. A conversation's single item is `{id}/items/{id}`, under the same path."""
 
 
 class OpenAIResponses:
@@ -38,13 +55,20 @@ class OpenAIResponses:
 
     name: str = NAME
     format: InboundFormat = "openai"
-    endpoints: tuple[Endpoint, ...] = (Endpoint(operation="conversation", dialect=NAME, path="/responses"),)
+    endpoints: tuple[Endpoint, ...] = (
+        Endpoint(operation="conversation", dialect=NAME, path="/responses"),
+        *(
+            Endpoint(operation=operation, dialect=NAME, method=method, path=path, streams="never")
+            for operation, method, path in _KEPT
+        ),
+    )
     path_has_model: bool = False
     actions: tuple[str, str] = ("", "")
     stream_query: str = ""
     provider_framing: StreamFraming = "sse"
     field_names: Mapping[str, str] = FIELD_NAMES
     models: ModelList | None = None
+    turns: KeptTurns = TURNS
 
     def parse_request(self, body: bytes, *, path_model: str, stream: bool) -> Conversation:
         """Read a caller's request."""

@@ -31,7 +31,7 @@ def render_answer(answer: Answer, request: Conversation, *, now: int) -> bytes:
     own = answer.dialect == NAME
     choice = answer.choices[0] if answer.choices else Choice(0, ())
     status, incomplete = outcome_of(choice.finish)
-    identity = response_id(answer.id, "tollway")
+    identity = response_id(answer.id, "tollway", request.kept)
     created = answer.created or now
     writer = _OutputWriter(item_base(identity), custom_tool_names(request), status, own=own)
     outcome = Outcome(

@@ -2,7 +2,7 @@
 
 Rules of this file:
 - Thinking goes to a provider of this API only when such a provider wrote it: it has an item id of
-  theirs (`rs_…`). Any other is left out and reported.
+  theirs (`rs_…`), or a caller of this API sent it and it is none that we packed. Any other is left out and reported.
 - Tool results may hold pictures and files here, so nothing of them is lost.
 """
 
@@ -218,13 +218,15 @@ class ItemWriter:
             arguments = call.arguments or "{}"
             item = {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": arguments}
         if self._own:
+            if call.signature is not None:
+                self._losses.drop(field_name(self._request.dialect, "thinking"))
             item |= {} if call.item_id is None else {"id": call.item_id}
             item |= call.rest
         self._out.append(item)
 
     def _reasoning(self, part: Reasoning) -> None:
         theirs = part.id is not None and part.id.startswith("rs_")
-        if not theirs and not self._own:
+        if part.carried or (not theirs and not self._own):
             self._losses.drop(field_name(self._request.dialect, "thinking"))
             return
         item: JsonObject = {

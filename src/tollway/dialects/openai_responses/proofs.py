@@ -33,5 +33,6 @@ def unpacked(part: Reasoning) -> tuple[Reasoning | None, str | None]:
     if proof.signature is None and proof.encrypted is None and not part.text and not part.summary:
         return None, proof.part_signature
     text = part.text if proof.text is None else proof.text
-    thinking = Reasoning(text=text, signature=proof.signature, encrypted=proof.encrypted, id=proof.id)
+    carried = proof.id is None or not proof.id.startswith("rs_")  # those that have one come from a provider of this API
+    thinking = Reasoning(text, signature=proof.signature, encrypted=proof.encrypted, carried=carried, id=proof.id)
     return thinking, proof.part_signature

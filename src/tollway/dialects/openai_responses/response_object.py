@@ -3,7 +3,7 @@
 Rules of this file:
 - Every member that OpenAI's or the OpenResponses schema requires is there, also where a caller said
   nothing and the provider speaks another API; then it holds the API's own default.
-- `store` is false for an answer that was translated: nobody keeps it.
+- `store` is false for an answer that was translated, unless the gateway keeps it: nobody else does.
 - Until usage is known it is written as zeros, since one schema demands an object and the other the
   member.
 """
@@ -11,7 +11,7 @@ Rules of this file:
 import msgspec
 
 from tollway.core.answer import FinishReason
-from tollway.core.conversation import Conversation
+from tollway.core.conversation import Conversation, KeptTurn
 from tollway.core.json_value import Json, JsonObject
 from tollway.core.usage import NO_USAGE, Usage
 from tollway.dialects.caller_fields import as_object
@@ -42,9 +42,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider of this API said at the top beyond all this."""
 
 
-def response_id(identity: str, fallback: str) -> str:
-    """Give the id of a response: the provider's own, made recognisable."""
-    identity = identity or fallback
+def response_id(identity: str, fallback: str, kept: KeptTurn | None = None) -> str:
+    """Give the id of a response: the one it is kept under, or the provider's own, made recognisable."""
+    identity = kept.id if kept is not None else identity or fallback
     return identity if identity.startswith("resp") else f"resp_{identity}"
 
 
@@ -74,19 +74,23 @@ def response_object(request: Conversation, outcome: Outcome) -> JsonObject:
             written[name] |= {inner: one for inner, one in as_object(value).items() if one is not None}
         elif value is not None:
             written[name] = value
-    return written | {
-        "id": outcome.id,
-        "object": "response",
-        "created_at": outcome.created,
-        "completed_at": outcome.completed,
-        "status": outcome.status,
-        "model": outcome.model,
-        "output": outcome.output,
-        "error": outcome.error,
-        "incomplete_details": None if outcome.incomplete is None else {"reason": outcome.incomplete},
-        "service_tier": tier if tier in _TIERS else "default",
-        "usage": usage_object(outcome.usage or NO_USAGE) | outcome.usage_rest,
-    }
+    return (
+        written
+        | _kept(request)
+        | {
+            "id": outcome.id,
+            "object": "response",
+            "created_at": outcome.created,
+            "completed_at": outcome.completed,
+            "status": outcome.status,
+            "model": outcome.model,
+            "output": outcome.output,
+            "error": outcome.error,
+            "incomplete_details": None if outcome.incomplete is None else {"reason": outcome.incomplete},
+            "service_tier": tier if tier in _TIERS else "default",
+            "usage": usage_object(outcome.usage or NO_USAGE) | outcome.usage_rest,
+        }
+    )
 
 
 def _echo(request: Conversation) -> JsonObject:
@@ -123,6 +127,15 @@ def _echo(request: Conversation) -> JsonObject:
     if request.user is not None:
         echo["user"] = request.user
     return echo
+
+
+def _kept(request: Conversation) -> JsonObject:
+    """What a provider knows nothing of, where the gateway keeps the answer itself."""
+    kept = request.kept
+    if kept is None:
+        return {}
+    told: JsonObject = {"store": kept.stored, "previous_response_id": kept.previous or None}
+    return told | {"conversation": {"id": kept.thread}} if kept.thread else told
 
 
 def _or(value: float | None, default: float) -> Json:

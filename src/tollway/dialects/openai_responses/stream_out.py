@@ -107,9 +107,13 @@ class ResponsesStreamRenderer:
         self._custom = custom_tool_names(request)
         self._now = now
         self._outcome = Outcome(
-            id=response_id("", new_id), model=request.model, created=now, status="in_progress", output=[]
+            id=response_id("", new_id, request.kept),
+            model=request.model,
+            created=now,
+            status="in_progress",
+            output=[],
         )
-        self._base = item_base(new_id)
+        self._base = item_base(self._outcome.id)
         self._sequence = 0
         self._output: list[JsonObject] = []
         self._parts: dict[int, _Part] = {}
@@ -167,10 +171,25 @@ class ResponsesStreamRenderer:
         outcome = msgspec.structs.replace(self._outcome, output=output)
         self._event(kind, {"response": response_object(self._request, outcome)}, out)
 
+    def whole(self) -> bytes:
+        """Write the response as the event that ends the stream will tell it."""
+        self._complete()
+        output = [item for item in self._output if item]
+        return msgspec.json.encode(
+            response_object(self._request, msgspec.structs.replace(self._outcome, output=output))
+        )
+
+    def not_kept(self) -> None:
+        """From here on say that the response is not kept."""
+        kept = self._request.kept
+        if kept is not None:
+            kept = msgspec.structs.replace(kept, stored=False)
+            self._request = msgspec.structs.replace(self._request, kept=kept)
+
     def _start(self, event: AnswerStarted, out: list[bytes]) -> None:
         self._own = event.dialect == NAME
         self._started = True
-        identity = response_id(event.id, self._outcome.id)
+        identity = response_id(event.id, self._outcome.id, self._request.kept)
         self._base = item_base(identity)
         self._outcome = msgspec.structs.replace(
             self._outcome,
@@ -195,11 +214,13 @@ class ResponsesStreamRenderer:
 
     def _ended(self, _event: AnswerEnded, out: list[bytes]) -> None:
         self._over = True
-        status = self._outcome.status
-        if status == "completed":
+        self._complete()
+        self._life(f"response.{self._outcome.status}", out)
+
+    def _complete(self) -> None:
+        if self._outcome.status == "completed":
             completed = max(self._now, self._outcome.created)
             self._outcome = msgspec.structs.replace(self._outcome, completed=completed)
-        self._life(f"response.{status}", out)
 
     def _failed(self, event: StreamFailed, out: list[bytes]) -> None:
         out.append(self.fail(UpstreamAnswered(event.message, status=event.status, kind=event.kind, code=event.code)))
