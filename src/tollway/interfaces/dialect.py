@@ -19,7 +19,7 @@ from tollway.core.errors import TollwayError, UpstreamAnswered
 from tollway.core.usage import Usage
 from tollway.interfaces.provider import Provider
 
-Operation = Literal["conversation", "embeddings", "models", "model"]
+Operation = Literal["conversation", "embeddings", "models", "model", "realtime"]
 InboundFormat = Literal["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama"]
 StreamFraming = Literal["sse", "json-array", "ndjson", "aws-event-stream"]
 """How the events of a stream are told apart; see `wire/framing.py`."""

@@ -63,6 +63,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     method, percent-encoded."""
     embeddings: Mapping[str, str] = {}
     """Embeddings dialect → path; empty when it has none."""
+    realtime: Mapping[str, str] = {}
+    """Realtime dialect → path under the base URL, with the query it needs; `{model}` is the target model, and
+    `/..` at its start leaves the base URL's last segment. `query` below is not added: it is for calls."""
     signer: Signer
     headers: Mapping[str, str] = {}
     """Sent with every call (`anthropic-version`)."""

@@ -21,6 +21,8 @@ PROVIDER: Final = Provider(
         "openai-responses": "/openai/responses",
     },
     embeddings={"openai-embeddings": "/openai/deployments/{model}/embeddings"},
+    # The v1 path speaks the protocol as it is now; the dated paths have the older preview of it.
+    realtime={"openai-realtime": "/openai/v1/realtime?model={model}"},
     signer=HeaderKey("api-key"),
     # The newest dated version; chat, embeddings and responses all have it. A route may set another.
     query={"api-version": "2025-04-01-preview"},

@@ -12,6 +12,7 @@ PROVIDER: Final = Provider(
     base_url="https://api.openai.com/v1",
     conversation={"openai-chat": "/chat/completions", "openai-responses": "/responses"},
     embeddings={"openai-embeddings": "/embeddings"},
+    realtime={"openai-realtime": "/realtime?model={model}", "openai-responses-socket": "/responses"},
     signer=Bearer(),
     forward_headers=frozenset({"openai-beta"}),
     environment_key="OPENAI_API_KEY",
