@@ -31,18 +31,21 @@ _AUDIO_BYTES_PER_TOKEN: Final = 1700
 _OWN: Final = frozenset({"key", "alt", "$httpHeaders"})
 _FLAG: Final = msgspec.json.Decoder(bool)
 
+_ABSENT: Final = msgspec.Raw(b"")
+"""Of a member that was not sent; `Raw` has no None beside it."""
+
 
 class _Content(msgspec.Struct, rename="camel"):
-    model_turn: msgspec.Raw | None = None
-    output_transcription: msgspec.Raw | None = None
+    model_turn: msgspec.Raw = _ABSENT
+    output_transcription: msgspec.Raw = _ABSENT
     turn_complete: bool | None = None
     turn_complete_reason: str | None = None
 
 
 class _Message(msgspec.Struct, rename="camel"):
     server_content: _Content | None = None
-    tool_call: msgspec.Raw | None = None
-    setup_complete: msgspec.Raw | None = None
+    tool_call: msgspec.Raw = _ABSENT
+    setup_complete: msgspec.Raw = _ABSENT
     usage_metadata: JsonObject | None = None
 
 
@@ -186,8 +189,8 @@ class GeminiLiveWatch:
             msg = "the provider sent a message that its API does not know"
             raise UpstreamGarbled(msg) from None
         content = message.server_content
-        generated = message.tool_call is not None or (
-            content is not None and (content.model_turn is not None or content.output_transcription is not None)
+        generated = _there(message.tool_call) or (
+            content is not None and (_there(content.model_turn) or _there(content.output_transcription))
         )
         begins = generated and not self._in_turn
         if begins:
@@ -235,12 +238,16 @@ def _as_of_a_call(usage: JsonObject) -> JsonObject:
     return renamed
 
 
+def _there(raw: msgspec.Raw) -> bool:
+    return bool(raw) and bytes(raw) != b"null"
+
+
 def _kind(message: _Message) -> str:
     if message.server_content is not None:
         return "serverContent"
-    if message.tool_call is not None:
+    if _there(message.tool_call):
         return "toolCall"
-    return "setupComplete" if message.setup_complete is not None else ""
+    return "setupComplete" if _there(message.setup_complete) else ""
 
 
 def _flag(raw: msgspec.Raw | None) -> bool:

@@ -43,6 +43,9 @@ _KEY_CODES: Final = frozenset(
 )
 _OUTCOMES: Final[Mapping[str, Outcome]] = {"failed": "error", "cancelled": "cancelled"}
 
+_ABSENT: Final = msgspec.Raw(b"")
+"""Of a member that was not sent; `Raw` has no None beside it."""
+
 
 class _Asked(msgspec.Struct):
     max_output_tokens: object = None
@@ -57,11 +60,11 @@ class _Error(msgspec.Struct):
 
 class _Event(msgspec.Struct):
     type: str = ""
-    response: msgspec.Raw | None = None
+    response: msgspec.Raw = _ABSENT
     response_id: str | None = None
     error: _Error | None = None
-    usage: msgspec.Raw | None = None
-    session: msgspec.Raw | None = None
+    usage: msgspec.Raw = _ABSENT
+    session: msgspec.Raw = _ABSENT
 
 
 class _Response(msgspec.Struct):
@@ -92,9 +95,9 @@ class _Session(msgspec.Struct):
 
 _EVENT: Final = msgspec.json.Decoder(_Event)
 _RESPONSE: Final = msgspec.json.Decoder(_Response)
-_SESSION: Final = msgspec.json.Decoder(_Session)
+_SESSION: Final = msgspec.json.Decoder(_Session | None)
 _ASKED: Final = msgspec.json.Decoder(_Asked)
-_USAGE: Final = msgspec.json.Decoder(JsonObject)
+_USAGE: Final = msgspec.json.Decoder(JsonObject | None)
 
 
 class OpenAIRealtime:
@@ -228,7 +231,7 @@ class OpenAIRealtimeWatch:
                 return _done(kind, _response(event))
             if kind == "conversation.item.input_audio_transcription.completed":
                 return self._transcribed(event)
-            if event.session is not None:
+            if event.session:
                 self._configured(_SESSION.decode(event.session))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             msg = "the provider sent an event that its API does not know"
@@ -242,12 +245,14 @@ class OpenAIRealtimeWatch:
         return ServerEvent(kind=kind, response=event.response_id)
 
     def _transcribed(self, event: _Event) -> ServerEvent:
-        usage = read_usage(_USAGE.decode(event.usage)) if event.usage is not None else None
+        usage = read_usage(_USAGE.decode(event.usage) or {}) if event.usage else None
         facts = AnswerFacts(usage=usage, model=self._transcriber)
         return ServerEvent(kind=event.type, facts=facts, stands_alone=self._transcribes)
 
-    def _configured(self, session: _Session) -> None:
+    def _configured(self, session: _Session | None) -> None:
         """Note what a session is for, and which model transcribes beside it: no other event names that."""
+        if session is None:
+            return
         self._transcribes = session.type == "transcription" or session.object == "realtime.transcription_session"
         audio = session.audio.input.transcription if session.audio is not None and session.audio.input else None
         transcription = audio or session.input_audio_transcription
@@ -255,7 +260,7 @@ class OpenAIRealtimeWatch:
 
 
 def _response(event: _Event) -> _Response:
-    if event.response is None:
+    if not event.response:
         msg = "an event without its response"
         raise msgspec.ValidationError(msg)
     return _RESPONSE.decode(event.response)

@@ -42,6 +42,9 @@ _ENDS: Final[Mapping[str, Outcome]] = {
 _KEY_CODES: Final = frozenset({"invalid_api_key", "authentication_error", "insufficient_permissions"})
 _KEY_STATUSES: Final = frozenset({401, 403})
 
+_ABSENT: Final = msgspec.Raw(b"")
+"""Of a member that was not sent; `Raw` has no None beside it."""
+
 
 class _Error(msgspec.Struct):
     type: str | None = None
@@ -58,7 +61,7 @@ class _Response(msgspec.Struct):
 
 class _Event(msgspec.Struct):
     type: str = ""
-    response: msgspec.Raw | None = None
+    response: msgspec.Raw = _ABSENT
     response_id: str | None = None
     stream_id: str | None = None
     status: int | None = None
@@ -213,7 +216,7 @@ class OpenAIResponsesWatch:
 
 
 def _response(event: _Event) -> _Response:
-    if event.response is None:
+    if not event.response:
         msg = "an event without its response"
         raise msgspec.ValidationError(msg)
     return _RESPONSE.decode(event.response)

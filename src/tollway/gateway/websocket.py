@@ -271,7 +271,10 @@ class ProviderSocket(SocketEnd):
         """Read the answer to the handshake; then frames."""
         parser = self._parser
         if parser is None:
-            super().data_received(data)
+            if self.owner is None and not self._told:
+                self._rest += data  # nobody to hand it to yet; no more is read meanwhile
+            else:
+                super().data_received(data)
             return
         self._read_bytes += len(data)
         try:
