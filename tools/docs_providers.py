@@ -80,6 +80,9 @@ _APIS: Final = {
     "gemini": "generateContent",
     "openai-embeddings": "Embeddings",
     "gemini-embeddings": "batchEmbedContents",
+    "openai-realtime": "Realtime",
+    "openai-responses-socket": "Responses by WebSocket",
+    "gemini-live": "Live",
 }
 
 
@@ -202,6 +205,8 @@ def _section(one: Provider) -> str:
         lines.append(f"| variable that customarily holds the key | `{one.environment_key}` |\n")
     lines.append(f"| conversations, the preferred API first | {_paths(one.conversation)} |\n")
     lines.append(f"| embeddings | {_paths(one.embeddings) or 'none'} |\n")
+    if one.realtime:
+        lines.append(f"| sessions over WebSocket | {_paths(one.realtime)} |\n")
     for what, pairs in (("headers sent with every call", one.headers), ("query sent with every call", one.query)):
         if pairs:
             lines.append(f"| {what} | {_pairs(pairs)} |\n")

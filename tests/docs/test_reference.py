@@ -158,7 +158,7 @@ def _endpoints() -> list[Endpoint]:
     return [endpoint for dialect in all_dialects() for endpoint in dialect.endpoints]
 
 
-@pytest.mark.parametrize("endpoint", _endpoints(), ids=lambda one: one.path)
+@pytest.mark.parametrize("endpoint", _endpoints(), ids=lambda one: f"{one.method} {one.path}")
 def test_every_path_is_documented(endpoint: Endpoint) -> None:
     page = _reference("http.md")
     shown = endpoint.path.replace("{model}", "NAME")

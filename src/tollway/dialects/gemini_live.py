@@ -11,6 +11,7 @@ Rules of this file:
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -70,6 +71,7 @@ class GeminiLive:
         for version in ("v1beta", "v1alpha")
     )
     model_place: ModelPlace = "message"
+    not_served: Mapping[str, str] = MappingProxyType({})
 
     def caller_headers(self, query: Mapping[str, str], subprotocols: Sequence[str]) -> Mapping[bytes, bytes]:
         """Read `?key=`, where Google's JavaScript SDK puts the key."""

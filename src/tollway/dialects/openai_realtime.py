@@ -9,6 +9,7 @@ Rules of this file:
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -36,6 +37,23 @@ from tollway.interfaces.usage_record import Outcome
 _NAME: Final = "openai-realtime"
 # "1 token per 100 ms" of a user's audio; 24 kHz of 16 bits in base 64 are 64,000 bytes a second.
 _AUDIO_BYTES_PER_TOKEN: Final = 6400
+_VERSIONS: Final = ("/v1", "", "/openai/v1", "/openai")
+_EPHEMERAL: Final = (
+    "the gateway hands out no ephemeral keys: a provider's would lead past its policies and its records; connect to "
+    "'/v1/realtime' through the gateway, from a server that holds the client secret"
+)
+_CALLS: Final = (
+    "sessions over WebRTC and SIP are not served: their media would go past the gateway; connect to '/v1/realtime' by "
+    "WebSocket"
+)
+_NOT_SERVED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "/realtime/client_secrets": _EPHEMERAL,
+        "/realtime/sessions": _EPHEMERAL,
+        "/realtime/transcription_sessions": _EPHEMERAL,
+        "/realtime/calls": _CALLS,
+    }
+)
 _OWN: Final = frozenset({"model", "deployment", "api-version"})
 _PASSED: Final = frozenset({"intent"})
 _KEY_CODES: Final = frozenset(
@@ -108,15 +126,12 @@ class OpenAIRealtime:
     # `/openai/…` are the paths of Azure's SDKs; they name the deployment where OpenAI's name the model.
     endpoints: tuple[Endpoint, ...] = (
         Endpoint(
-            operation="realtime",
-            dialect=_NAME,
-            method="GET",
-            path="/realtime",
-            versions=("/v1", "", "/openai/v1", "/openai"),
-            streams="always",
+            operation="realtime", dialect=_NAME, method="GET", path="/realtime", versions=_VERSIONS, streams="always"
         ),
+        *(Endpoint(operation="realtime", dialect=_NAME, path=path, versions=_VERSIONS) for path in _NOT_SERVED),
     )
     model_place: ModelPlace = "query"
+    not_served: Mapping[str, str] = _NOT_SERVED
 
     def caller_headers(self, query: Mapping[str, str], subprotocols: Sequence[str]) -> Mapping[bytes, bytes]:
         """Read the subprotocols."""

@@ -8,6 +8,7 @@ Rules of this file:
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -90,6 +91,7 @@ class OpenAIResponsesSocket:
         ),
     )
     model_place: ModelPlace = "message"
+    not_served: Mapping[str, str] = MappingProxyType({})
 
     def caller_headers(self, query: Mapping[str, str], subprotocols: Sequence[str]) -> Mapping[bytes, bytes]:
         """Read the subprotocols."""

@@ -14,13 +14,14 @@ Rules of this file:
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
 from tollway.core.errors import (
     BadRequest,
+    Forbidden,
     InternalError,
     NotReady,
     RequestTimeout,
@@ -188,6 +189,9 @@ class Session(Call):
 
     def _read(self) -> None:
         request = self.request
+        for path, reason in self.dialect.not_served.items():
+            if request.path.endswith(path.encode()):
+                raise Forbidden(reason, code="not_served", should_retry=False)
         self._offer_key = upgrade.check_offer(request)
         if not isinstance(self._downstream, Upgradable):
             raise upgrade.wants_upgrade(self._downstream)
@@ -621,7 +625,7 @@ class Session(Call):
         record = self.reach.failed if isinstance(error, UpstreamError) else None
         self._settle(record or self.record(End("refused", error.code, error.status)))
         attempt = self.reach.attempt if record is not None else None
-        passed = attempt.headers if attempt is not None else {}
+        passed: Mapping[bytes, bytes] = attempt.headers if attempt is not None else {}
         lines = [answers.JSON, *self._lines(), *answers.error_lines(error, passed)]
         if record is not None:
             lines.extend(self._attempt_lines(success=False))

@@ -87,6 +87,8 @@ class RealtimeDialect(Protocol):
     format: InboundFormat
     endpoints: tuple[Endpoint, ...]
     model_place: ModelPlace
+    not_served: Mapping[str, str]
+    """Paths of its endpoints that are refused, each with the reason a caller is told."""
 
     # the handshake
 
