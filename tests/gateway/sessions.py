@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import websockets
@@ -97,7 +97,7 @@ class Caller:
             await self.socket.wait_closed()
         return self.socket.close_code or 0, self.socket.close_reason or ""
 
-    async def __aenter__(self) -> "Caller":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

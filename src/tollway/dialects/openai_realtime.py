@@ -225,7 +225,7 @@ class OpenAIRealtimeWatch:
             limit = _output_limit(raw) if raw is not None else None
             return ClientEvent(asks=True, name=name, input_tokens=tokens, max_output_tokens=limit)
         session = members.get("session")
-        if session is None or bytes(session[:1]) != b"{":
+        if session is None or bytes(session) == b"null":
             return ClientEvent(name=name, input_tokens=tokens)
         model = text_of(members_of(bytes(session)).get("model"), "session.model")
         return ClientEvent(name=name, model=model, input_tokens=tokens)
