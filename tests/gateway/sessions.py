@@ -8,9 +8,13 @@ import msgspec
 import websockets
 from websockets.asyncio.client import ClientConnection
 
-from tollway.testing.websocket_upstream import Peer
+from tollway.core.errors import PolicyRefusal
+from tollway.core.usage import Usage
+from tollway.interfaces.usage_record import UsageRecord
+from tollway.snapshot.document import Limits, Listener, Route
+from tollway.testing.websocket_upstream import Peer, WebSocketUpstream
 
-from .serving import Served
+from .serving import Served, policy, route
 
 USAGE: dict[str, Any] = {
     "total_tokens": 30,
@@ -24,6 +28,7 @@ USAGE: dict[str, Any] = {
     },
     "output_token_details": {"text_tokens": 4, "audio_tokens": 6},
 }
+USED = Usage(input_fresh=3, input_audio=5, cache_read=2, cache_read_audio=10, output_text=4, output_audio=6)
 CREATED = {"type": "session.created", "event_id": "e0", "session": {"type": "realtime", "model": "m"}}
 ASK = {"type": "response.create"}
 
@@ -72,6 +77,39 @@ def then(*steps: object) -> Callable[[Peer], Awaitable[None]]:
     return script
 
 
+def routed(upstream: WebSocketUpstream, **settings: Any) -> Route:
+    """A route to a scripted provider."""
+    return route(f"{upstream.url}/v1", **settings)
+
+
+def limited(**limits: Any) -> Listener:
+    """A listener with these limits."""
+    return Listener(name="main", host="127.0.0.1", port=8081, limits=Limits(**limits))
+
+
+class Gatekeeper:
+    """Refuses every response after the first `admits`, at once or after a moment."""
+
+    def __init__(self, admits: int, *, waits: bool) -> None:
+        self.left = admits + 1  # the handshake is asked about as well
+        self.ended: list[str] = []
+
+        def end(exchange: object, record: UsageRecord) -> None:
+            del exchange
+            self.ended.append(record.outcome)
+
+        self.use = policy(request=self._later if waits else self._now, end=end)
+
+    def _now(self, exchange: object) -> PolicyRefusal | None:
+        del exchange
+        self.left -= 1
+        return PolicyRefusal("over the limit", status=429, code="rate_limit_exceeded") if self.left < 0 else None
+
+    async def _later(self, exchange: object) -> PolicyRefusal | None:
+        await asyncio.sleep(0.01)
+        return self._now(exchange)
+
+
 class Caller:
     """A caller's WebSocket."""
 
@@ -90,6 +128,16 @@ class Caller:
     async def kinds(self, count: int) -> list[str]:
         """Wait for so many events and give their types."""
         return [(await self.event())["type"] for _ in range(count)]
+
+    async def kinds_to_the_end(self) -> list[str]:
+        """Give the types of all events until the close."""
+        found: list[str] = []
+        async with asyncio.timeout(5):
+            try:
+                while True:
+                    found.append(msgspec.json.decode(await self.socket.recv())["type"])
+            except websockets.ConnectionClosed:
+                return found
 
     async def closed(self) -> tuple[int, str]:
         """Wait for the close, and say what it was."""

@@ -5,29 +5,29 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import pytest
-import websockets
 
 from tollway.core.errors import PolicyRefusal
 from tollway.core.usage import Usage
-from tollway.interfaces.policy import ResponseEvent
-from tollway.interfaces.secrets import Secret
-from tollway.snapshot.document import Limits, Listener, PolicyUse, Retries, Timeouts
+from tollway.snapshot.document import Timeouts
 from tollway.testing.websocket_upstream import Peer, Refusal, WebSocketUpstream
 
 from .serving import KEY, in_time, policy, proxy, route, serving, soon
-from .sessions import ASK, CREATED, answering, begun, connect, delta, done, refused, then
-
-USED = Usage(input_fresh=3, input_audio=5, cache_read=2, cache_read_audio=10, output_text=4, output_audio=6)
-
-
-def routed(upstream: WebSocketUpstream, **settings: Any) -> Any:
-    return route(f"{upstream.url}/v1", **settings)
-
-
-def limited(**limits: Any) -> Listener:
-    return Listener(name="main", host="127.0.0.1", port=8081, limits=Limits(**limits))
+from .sessions import (
+    ASK,
+    CREATED,
+    USED,
+    Gatekeeper,
+    answering,
+    begun,
+    connect,
+    delta,
+    done,
+    limited,
+    refused,
+    routed,
+    then,
+)
 
 
 async def test_each_response_and_the_session_have_their_record() -> None:
@@ -55,36 +55,6 @@ async def test_each_response_and_the_session_have_their_record() -> None:
     assert len({record.id for record in served.records} | {record.call_id for record in served.records}) == 3
     assert {(one.route, one.provider, one.credential, one.target_model) for one in served.records} == {
         ("main", "openai", "ours", "m")
-    }
-
-
-async def test_a_record_is_kept_before_the_event_that_ends_its_response_passes() -> None:
-    async with (
-        WebSocketUpstream(then(..., begun(), done())) as upstream,
-        serving(proxy(routed(upstream))) as served,
-        await connect(served) as caller,
-    ):
-        await caller.send(ASK)
-        while (await caller.event())["type"] != "response.done":
-            pass
-        assert [record.usage for record in served.records] == [USED]
-
-
-async def test_the_provider_gets_the_gateways_key_and_nothing_of_the_callers() -> None:
-    async with WebSocketUpstream(answering) as upstream, serving(proxy(routed(upstream))) as served:
-        headers = {"authorization": "Bearer id:secret", "x-own": "mine", "cookie": "c=1", "openai-beta": "realtime=v1"}
-        async with await connect(served, headers=headers, user_agent_header="theirs"):
-            (peer,) = upstream.peers
-    assert peer.target == "/v1/realtime?model=m"
-    assert peer.headers.pop("sec-websocket-key")
-    assert peer.headers.pop("host").startswith("127.0.0.1:")
-    assert peer.headers == {
-        "authorization": f"Bearer {KEY}",
-        "openai-beta": "realtime=v1",
-        "user-agent": "tollway",
-        "upgrade": "websocket",
-        "connection": "Upgrade",
-        "sec-websocket-version": "13",
     }
 
 
@@ -160,68 +130,6 @@ async def test_what_would_lead_around_the_gateway_is_refused_with_a_reason(path:
         assert upstream.peers == []
 
 
-async def test_a_refused_key_of_the_gateway_is_told_without_the_providers_words() -> None:
-    async with WebSocketUpstream(answering) as upstream, serving(proxy(routed(upstream))) as served:
-        upstream.refusals.append(Refusal(401, b'{"error":{"message":"Incorrect API key provided: sk-op***61"}}'))
-        status, body = await refused(served)
-        assert status == 401
-        assert "sk-op" not in str(body)
-        assert [(one.outcome, one.upstream_status, one.final) for one in served.records] == [("error", 401, True)]
-
-
-async def test_a_handshake_that_fails_is_tried_elsewhere_with_a_record_each() -> None:
-    async with WebSocketUpstream(answering) as broken, WebSocketUpstream(answering) as well:
-        broken.refusals.append(Refusal(503))
-        two = proxy(
-            routed(broken, name="one"), routed(well, name="two"), strategy="priority", retries=Retries(attempts=0)
-        )
-        async with serving(two) as served, await connect(served) as caller:
-            await caller.event()
-            assert [(one.route, one.outcome, one.final) for one in served.records] == [("one", "error", False)]
-        await soon(lambda: len(served.records) == 2)
-        assert [(one.route, one.outcome, one.attempt) for one in served.records[1:]] == [("two", "ok", 2)]
-        assert len({one.call_id for one in served.records}) == 1
-
-
-async def test_an_answer_to_the_handshake_that_is_not_the_protocols_is_garbled() -> None:
-    async def wrong(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(
-            b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
-            b"sec-websocket-accept: d3Jvbmc=\r\n\r\n"
-        )
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(wrong, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with serving(proxy(route(f"http://127.0.0.1:{port}/v1"))) as served:
-        status, body = await refused(served)
-        assert (status, body["error"]["code"]) == (502, "upstream_garbled")
-    server.close()
-
-
-async def test_a_provider_that_does_not_answer_the_handshake_times_out() -> None:
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    slow = route(f"http://127.0.0.1:{port}/v1", timeouts=Timeouts(first_byte_seconds=0.05))
-    async with serving(proxy(slow)) as served:
-        status, body = await refused(served)
-        assert (status, body["error"]["code"], served.record.outcome) == (504, "first_byte_timeout", "timeout")
-    server.close()
-
-
-async def test_a_provider_without_the_api_is_refused_by_name() -> None:
-    async with WebSocketUpstream(answering) as upstream:
-        async with serving(proxy(routed(upstream, provider="anthropic"))) as served:
-            status, body = await refused(served)
-        assert (status, body["error"]["code"]) == (400, "operation_not_supported")
-
-
 # --- policies
 
 
@@ -231,137 +139,6 @@ async def test_what_the_request_policies_refuse_is_not_opened() -> None:
         status, body = await refused(served)
         assert (status, body["error"]["message"], upstream.peers) == (403, "not today", [])
         assert served.records == []  # strangers leave none
-
-
-async def test_headers_that_policies_set_reach_provider_and_caller() -> None:
-    def both(exchange: Any) -> None:
-        exchange.set_upstream_header("X-Team", "blue")
-        exchange.set_response_header("x-answered", "yes")
-
-    sets = policy(request=both, upstream=lambda _, attempt: attempt.set_header("x-try", str(attempt.number)))
-    async with WebSocketUpstream(answering) as upstream, serving(proxy(routed(upstream), policies=(sets,))) as served:
-        async with await connect(served) as caller:
-            response = caller.socket.response
-            assert response is not None
-            assert response.headers["x-answered"] == "yes"
-            assert response.headers["x-llm-proxy-llm-provider"] == "openai"
-        assert (upstream.peers[0].headers["x-team"], upstream.peers[0].headers["x-try"]) == ("blue", "1")
-
-
-class Gatekeeper:
-    """Refuses every response after the first `admits`, at once or after a moment."""
-
-    def __init__(self, admits: int, *, waits: bool) -> None:
-        self.left = admits + 1  # the handshake is asked about as well
-        self.ended: list[str] = []
-        if waits:
-            self.use = policy(request=self._later, end=lambda _, record: self.ended.append(record.outcome))
-        else:
-            self.use = policy(request=self._now, end=lambda _, record: self.ended.append(record.outcome))
-
-    def _now(self, exchange: Any) -> PolicyRefusal | None:
-        del exchange
-        self.left -= 1
-        return PolicyRefusal("over the limit", status=429, code="rate_limit_exceeded") if self.left < 0 else None
-
-    async def _later(self, exchange: Any) -> PolicyRefusal | None:
-        await asyncio.sleep(0.01)
-        return self._now(exchange)
-
-
-@pytest.mark.parametrize("waits", [False, True], ids=["at once", "after a wait"])
-async def test_a_response_that_is_refused_is_told_in_an_event_and_never_asked_for(waits: bool) -> None:
-    keeper = Gatekeeper(1, waits=waits)
-    async with WebSocketUpstream(answering) as upstream:
-        async with serving(proxy(routed(upstream), policies=(keeper.use,))) as served:
-            async with await connect(served) as caller:
-                await caller.event()
-                await caller.send(ASK)
-                await caller.send({**ASK, "event_id": "mine"})
-                await caller.send({"type": "input_audio_buffer.clear"})
-                events = [await caller.event() for _ in range(4)]
-                (error,) = (event for event in events if event["type"] == "error")
-                assert "response.done" in [event["type"] for event in events]
-                assert (error["error"]["code"], error["error"]["event_id"]) == ("rate_limit_exceeded", "mine")
-                await soon(lambda: len(upstream.peers[0].messages) == 2)
-            await soon(lambda: len(served.records) >= 2)
-        sent = [msgspec.json.decode(message.data)["type"] for message in upstream.peers[0].messages]
-        assert sent == ["response.create", "input_audio_buffer.clear"]
-        assert sorted(keeper.ended) == ["ok", "ok", "refused"]
-
-
-@pytest.mark.parametrize("waits", [False, True], ids=["at once", "after a wait"])
-async def test_a_response_that_the_provider_began_by_itself_and_is_refused_is_stopped_unseen(waits: bool) -> None:
-    keeper = Gatekeeper(0, waits=waits)
-
-    async def hears(peer: Peer) -> None:
-        await peer.send(begun())
-        await peer.send(delta("leaks"))
-        event = await peer.receive_object()
-        assert event == {"type": "response.cancel", "response_id": "resp_1"}
-        await peer.send(delta("leaks too"))
-        await peer.send(done(status="cancelled"))
-
-    async with WebSocketUpstream(then(..., hears)) as upstream:
-        async with serving(proxy(routed(upstream), policies=(keeper.use,))) as served, await connect(served) as caller:
-            await caller.send({"type": "input_audio_buffer.append", "audio": "AAAA"})
-            assert await caller.kinds(4) == ["session.created", "response.created", "error", "response.done"]
-            (record,) = served.records
-        assert (record.outcome, record.error, record.usage) == ("cancelled", "rate_limit_exceeded", USED)
-
-
-async def test_events_pass_the_event_policies() -> None:
-    def look(exchange: Any, event: ResponseEvent) -> Any:
-        if b"secret" in event.data:
-            return PolicyRefusal("it said the word")
-        if event.event == b"response.output_text.delta":
-            return ResponseEvent(event.data.replace(b"yes", b"YES"))
-        return None if event.event == b"rate_limits.updated" else event
-
-    looks = policy(event=look)
-    said = then(..., begun(), delta(), {"type": "rate_limits.updated"}, delta("secret"), ..., done(status="cancelled"))
-    async with WebSocketUpstream(said) as upstream, serving(proxy(routed(upstream), policies=(looks,))) as served:
-        async with await connect(served) as caller:
-            await caller.send(ASK)
-            assert await caller.kinds(2) == ["session.created", "response.created"]
-            assert (await caller.event())["delta"] == "YES"
-            assert await caller.kinds(2) == ["error", "response.done"]
-        assert msgspec.json.decode(upstream.peers[0].messages[1].data)["type"] == "response.cancel"
-
-
-async def test_token_limits_are_settled_after_each_response() -> None:
-    config = {"keySelector": "#['all']", "maximumTokens": 50, "timePeriodInMilliseconds": 3_600_000}
-    limit = PolicyUse(name="limit", policy="llm-token-rate-limit", config=config)
-    async with WebSocketUpstream(answering) as upstream, serving(proxy(routed(upstream), policies=(limit,))) as served:
-        async with await connect(served) as caller:
-            await caller.event()
-            for _ in range(2):  # 0 of 50 used, then 30 of 50
-                await caller.send(ASK)
-                assert (await caller.kinds(3))[2] == "response.done"
-            await caller.send(ASK)
-            error = (await caller.event())["error"]
-            assert error["code"] == "rate_limit_exceeded"
-            assert "60 of 50" in error["message"]
-        status, _ = await refused(served)
-        assert status == 429
-
-
-async def test_what_a_transcription_uses_beside_the_responses_is_counted_by_its_own_model() -> None:
-    session = {"type": "realtime", "audio": {"input": {"transcription": {"model": "scribe"}}}}
-    heard = {
-        "type": "conversation.item.input_audio_transcription.completed",
-        "transcript": "hi",
-        "usage": {"type": "tokens", "input_tokens": 8, "output_tokens": 3, "total_tokens": 11},
-    }
-    script = then({"type": "session.updated", "session": session}, heard)
-    async with (
-        WebSocketUpstream(script) as upstream,
-        serving(proxy(routed(upstream))) as served,
-        await connect(served) as caller,
-    ):
-        await caller.kinds(3)
-        (record,) = served.records
-    assert (record.served_model, record.usage) == ("scribe", Usage(input_fresh=8, output_text=3))
 
 
 # --- messages
@@ -397,23 +174,6 @@ async def test_a_message_that_cannot_be_read_is_refused_and_not_passed(garbage: 
             await caller.send(ASK)
             assert (await caller.kinds(3))[2] == "response.done"
         assert len(upstream.peers[0].messages) == 1
-
-
-async def test_a_refusal_of_the_provider_ends_the_response_it_is_about() -> None:
-    async def no(peer: Peer) -> None:
-        asked = await peer.receive_object()
-        error = {"type": "invalid_request_error", "code": "busy", "message": "no", "event_id": asked["event_id"]}
-        await peer.send({"type": "error", "event_id": "e", "error": error})
-
-    async with (
-        WebSocketUpstream(then(no)) as upstream,
-        serving(proxy(routed(upstream))) as served,
-        await connect(served) as caller,
-    ):
-        await caller.send(ASK)
-        assert await caller.kinds(2) == ["session.created", "error"]
-        (record,) = served.records
-        assert (record.outcome, record.error, record.usage.source) == ("error", "busy", "none")
 
 
 async def test_a_message_of_the_provider_that_its_api_does_not_know_ends_the_session() -> None:
@@ -469,8 +229,7 @@ async def test_a_cut_of_the_provider_is_an_error_to_the_caller_and_never_a_clean
     async with WebSocketUpstream(script) as upstream, serving(proxy(routed(upstream))) as served:
         async with await connect(served) as caller:
             await caller.send(ASK)
-            seen = [msgspec.json.decode(message)["type"] async for message in caller.socket]
-            assert seen[-1] == "error"
+            assert (await caller.kinds_to_the_end())[-1] == "error"
             assert (await caller.closed())[0] == 1011
         response, session = served.records
         assert (response.outcome, response.usage.source, session.outcome) == ("cut", "estimated", "cut")
@@ -662,18 +421,6 @@ async def test_a_reload_leaves_a_session_its_snapshot() -> None:
         assert new.peers == []
 
 
-async def test_while_records_cannot_be_kept_nothing_is_asked_for() -> None:
-    async with WebSocketUpstream(answering) as upstream, serving(proxy(routed(upstream))) as served:
-        async with await connect(served) as caller:
-            await caller.event()
-            served.worker.spool_broken = True
-            await caller.send(ASK)
-            assert (await caller.event())["error"]["code"] == "not_ready"
-            assert (await refused(served))[0] == 503
-            served.worker.spool_broken = False
-        assert upstream.peers[0].messages == []
-
-
 async def test_a_policy_that_fails_ends_its_own_session_only() -> None:
     def fails(exchange: Any, record: Any) -> None:
         del exchange
@@ -799,20 +546,3 @@ async def test_a_turn_over_the_limit_closes_a_live_session_which_has_no_words_fo
             await caller.send({"clientContent": {"turns": [], "turnComplete": True}})
             assert await caller.closed() == (1013, "over the limit")
         assert len(upstream.peers[0].messages) == 1
-
-
-async def test_a_key_of_the_callers_own_is_used_and_one_that_is_missing_is_named() -> None:
-    async with WebSocketUpstream(answering) as upstream:
-        own = routed(upstream, keys=(), key_expression="#[attributes.headers['x-provider-key']]")
-        async with serving(proxy(own)) as served:
-            assert (await refused(served))[1]["error"]["code"] == "missing_provider_key"
-            async with await connect(served, headers={"x-provider-key": "sk-theirs"}):
-                assert upstream.peers[0].headers["authorization"] == "Bearer sk-theirs"
-
-
-async def test_keys_rotate_when_one_is_refused() -> None:
-    async with WebSocketUpstream(answering) as upstream:
-        upstream.refusals.append(Refusal(429))
-        two = routed(upstream, keys=(Secret("sk-1"), Secret("sk-2")))
-        async with serving(proxy(two)) as served, await connect(served):
-            assert {peer.headers["authorization"] for peer in upstream.peers} == {"Bearer sk-1", "Bearer sk-2"}

@@ -64,8 +64,8 @@ class GeminiLive:
             dialect=_NAME,
             method="GET",
             path=f"/ws/google.ai.generativelanguage.{version}.GenerativeService.BidiGenerateContent",
-            # A base URL that ends in the version, as SDKs of others want it, is right too.
-            versions=("", "/v1beta"),
+            # A base URL may end in the version; Google's own SDK ends it in a slash, and writes another.
+            versions=("", "/", "/v1beta"),
             streams="always",
         )
         for version in ("v1beta", "v1alpha")

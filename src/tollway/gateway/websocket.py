@@ -260,12 +260,12 @@ class ProviderSocket(SocketEnd):
         """Hand messages to `owner` from now on, those first that came with the handshake's answer."""
         self.owner = owner
         rest, self._rest = self._rest, b""
-        if self.lost:
-            self._tell_closed(Closed(CUT, ""))
-            return
-        self.resume_reading()
         if rest:
             super().data_received(rest)
+        if self.lost:
+            super().connection_lost(None)
+        else:
+            self.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         """Read the answer to the handshake; then frames."""
@@ -296,7 +296,11 @@ class ProviderSocket(SocketEnd):
                 self._answered()  # a refusal without a length ends here
             else:
                 self._fail(UpstreamUnreachable("the upstream closed the connection before answering"))
-        super().connection_lost(exc)
+        if self.owner is None and not self._told:
+            self.lost = True  # whoever is to hear of it, and of what came before, is not there yet
+            self._transport = None
+        else:
+            super().connection_lost(exc)
 
     # --- the parser's side
 

@@ -45,7 +45,9 @@ class _Message(msgspec.Struct, rename="camel"):
     realtime_input: _RealtimeInput | None = None
 
 
-_DECODER: Final = msgspec.json.Decoder(_Message)
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_SPELLINGS: Final = {"client_content": "clientContent", "realtime_input": "realtimeInput"}
+"""Google's own SDK writes these names so, within messages that are otherwise in the other spelling."""
 
 
 def open_session(exchange: Exchange) -> Answer:
@@ -76,7 +78,10 @@ class LiveConversation:
             Ended: it is not what the API takes.
         """
         try:
-            given = _DECODER.decode(message)
+            members = _MEMBERS.decode(message)
+            given = msgspec.json.decode(
+                msgspec.json.encode({_SPELLINGS.get(name, name): raw for name, raw in members.items()}), type=_Message
+            )
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise Ended(1007, "Request contains an invalid argument.") from None
         if not self._set_up:
