@@ -64,11 +64,11 @@ class GeminiLive:
             dialect=_NAME,
             method="GET",
             path=f"/ws/google.ai.generativelanguage.{version}.GenerativeService.BidiGenerateContent",
-            # A base URL may end in the version; Google's own SDK ends it in a slash, and writes another.
+            # SDKs put this behind a base URL that may end in a slash, or in the version of the other paths.
             versions=("", "/", "/v1beta"),
             streams="always",
         )
-        for version in ("v1beta", "v1alpha")
+        for version in ("v1", "v1beta", "v1alpha")
     )
     model_place: ModelPlace = "message"
     not_served: Mapping[str, str] = MappingProxyType({})
