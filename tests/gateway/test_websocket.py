@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tollway.core.errors import UpstreamGarbled, UpstreamUnreachable
+from tollway.gateway.outbox import Outbox
 from tollway.gateway.websocket import CallerSocket, ProviderSocket, SocketEnd
 from tollway.wire.websocket import CUT, Closed, Message, WebSocketFraming
 
@@ -46,6 +47,10 @@ class Owner:
         self.heard.append("gone")
 
 
+def outbox() -> Outbox:
+    return Outbox(asyncio.get_running_loop().call_soon)
+
+
 def sent(*messages: bytes, server: bool = False) -> bytes:
     framing = WebSocketFraming(server=server, message_bytes=1000)
     for data in messages:
@@ -55,7 +60,7 @@ def sent(*messages: bytes, server: bool = False) -> bytes:
 
 async def test_a_caller_is_heard_and_its_end_is_told_once() -> None:
     owner = Owner()
-    end = CallerSocket(owner, message_bytes=1000)
+    end = CallerSocket(owner, outbox(), message_bytes=1000)
     transport = FakeTransport(end)
     end.data_received(sent(b"a", b"b"))
     end.pause_writing()
@@ -68,17 +73,19 @@ async def test_a_caller_is_heard_and_its_end_is_told_once() -> None:
     told = [("paused", True), ("resumed", False), 1.0, "drain", "abort", Closed(CUT, ""), "gone"]
     assert owner.heard == [*messages, *told]
     end.send(Message(b"too late", text=True))
+    await asyncio.sleep(0)
     assert transport.received == b""
 
 
 async def test_who_closes_is_not_told_of_it_and_waits_for_the_answer_only_so_long() -> None:
     owner = Owner()
-    end = CallerSocket(owner, message_bytes=1000)
+    end = CallerSocket(owner, outbox(), message_bytes=1000)
     transport = FakeTransport(end)
     end.pause_reading()
     end.close(1001, "going")
     end.close(1000, "again")
     assert end.reading
+    await asyncio.sleep(0)
     assert b"going" in transport.received
     assert b"again" not in transport.received
     end.data_received(sent(b"late"))
@@ -88,7 +95,7 @@ async def test_who_closes_is_not_told_of_it_and_waits_for_the_answer_only_so_lon
 
 async def test_a_providers_messages_wait_until_there_is_somebody_to_hear_them() -> None:
     owner = Owner()
-    end = ProviderSocket(message_bytes=1000)
+    end = ProviderSocket(outbox(), message_bytes=1000)
     FakeTransport(end)
     handshake = asyncio.ensure_future(end.handshake(b"GET"))
     await asyncio.sleep(0)
@@ -104,7 +111,7 @@ async def test_a_providers_messages_wait_until_there_is_somebody_to_hear_them() 
 
 async def test_a_refusal_is_read_to_its_end_or_to_that_of_the_connection() -> None:
     for head, close in ((b"content-length: 2\r\n", False), (b"", True)):
-        end = ProviderSocket(message_bytes=1000)
+        end = ProviderSocket(outbox(), message_bytes=1000)
         FakeTransport(end)
         handshake = asyncio.ensure_future(end.handshake(b"GET"))
         await asyncio.sleep(0)
@@ -125,7 +132,7 @@ async def test_a_refusal_is_read_to_its_end_or_to_that_of_the_connection() -> No
     ids=["nothing", "no HTTP", "a head without end"],
 )
 async def test_what_is_no_answer_fails(data: bytes, error: type[Exception]) -> None:
-    end = ProviderSocket(message_bytes=1000)
+    end = ProviderSocket(outbox(), message_bytes=1000)
     FakeTransport(end)
     handshake = asyncio.ensure_future(end.handshake(b"GET"))
     await asyncio.sleep(0)
@@ -139,7 +146,7 @@ async def test_what_is_no_answer_fails(data: bytes, error: type[Exception]) -> N
 
 async def test_a_provider_lost_before_anybody_hears_it_is_told_of_then() -> None:
     owner = Owner()
-    end = ProviderSocket(message_bytes=1000)
+    end = ProviderSocket(outbox(), message_bytes=1000)
     FakeTransport(end)
     handshake = asyncio.ensure_future(end.handshake(b"GET"))
     await asyncio.sleep(0)

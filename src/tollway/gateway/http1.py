@@ -545,7 +545,7 @@ class Http1Connection(asyncio.Protocol):
             return False
         self.handler = None
         self._transport = None
-        transport.write(head)
+        self._outbox.write(transport, head)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         if not self._reading:

@@ -249,7 +249,7 @@ class Session(Call):
 
     def _accept(self) -> None:
         limits = self.owner.limits
-        caller = CallerSocket(self, message_bytes=limits.websocket_message_bytes)
+        caller = CallerSocket(self, self.worker.outbox, message_bytes=limits.websocket_message_bytes)
         lines = upgrade.accepting_lines(self._offer_key, self.dialect.subprotocol(self._subprotocols))
         head = b"".join((status_line(101), *lines, *self._lines(), *self._attempt_lines(), b"\r\n"))
         downstream = self._downstream

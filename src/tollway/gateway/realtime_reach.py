@@ -106,7 +106,8 @@ class Reach:
         )
         timeouts = target.route.timeouts
         limit = self._session.owner.limits.websocket_message_bytes
-        socket = await target.pool.open(lambda: ProviderSocket(message_bytes=limit), timeouts.connect_seconds)
+        outbox = self._session.worker.outbox
+        socket = await target.pool.open(lambda: ProviderSocket(outbox, message_bytes=limit), timeouts.connect_seconds)
         try:
             answer = await self._shake(socket, request, timeouts.first_byte_seconds)
             attempt.status, attempt.headers = answer.status, answer.headers

@@ -15,6 +15,7 @@ import httptools
 
 from tollway.core.errors import UpstreamError, UpstreamGarbled, UpstreamUnreachable
 from tollway.gateway.connection import Stall
+from tollway.gateway.outbox import Outbox
 from tollway.gateway.target import Target
 from tollway.wire.websocket import CUT, Closed, Message, WebSocketFraming
 
@@ -63,8 +64,9 @@ class SocketOwner(Protocol):
 class SocketEnd(asyncio.Protocol):
     """One end: the framing over one transport."""
 
-    def __init__(self, *, server: bool, message_bytes: int) -> None:
-        """Wait for the transport."""
+    def __init__(self, outbox: Outbox, *, server: bool, message_bytes: int) -> None:
+        """Wait for the transport. `outbox` takes what is sent: records of the same turn are kept before it leaves."""
+        self._outbox = outbox
         self.owner: SocketOwner | None = None
         self.write_paused = False
         self.reading = True
@@ -104,6 +106,7 @@ class SocketEnd(asyncio.Protocol):
     def drop(self) -> None:
         """Drop the connection now."""
         self._told = True
+        self._outbox.flush()
         if self._transport is not None:
             self._transport.abort()
 
@@ -167,6 +170,7 @@ class SocketEnd(asyncio.Protocol):
             if isinstance(event, Closed):
                 self._flush()  # the echo, or the close that names the fault
                 if self._transport is not None:
+                    self._outbox.flush()
                     self._transport.close()
                     self._drop_later()
                 self._tell_closed(event)
@@ -187,16 +191,16 @@ class SocketEnd(asyncio.Protocol):
 
     def _flush(self) -> None:
         out = self._framing.take_output()
-        if out and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(out)
+        if out and self._transport is not None:
+            self._outbox.write(self._transport, out)
 
 
 class CallerSocket(SocketEnd):
     """The caller's end; a `Connection` of its listener until the session is over."""
 
-    def __init__(self, owner: SocketOwner, *, message_bytes: int) -> None:
+    def __init__(self, owner: SocketOwner, outbox: Outbox, *, message_bytes: int) -> None:
         """Wait for the transport, which an HTTP connection hands over."""
-        super().__init__(server=True, message_bytes=message_bytes)
+        super().__init__(outbox, server=True, message_bytes=message_bytes)
         self.owner = owner
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -236,9 +240,9 @@ class HandshakeAnswer:
 class ProviderSocket(SocketEnd):
     """The provider's end: the handshake's answer first, then messages."""
 
-    def __init__(self, *, message_bytes: int) -> None:
+    def __init__(self, outbox: Outbox, *, message_bytes: int) -> None:
         """Wait for the transport."""
-        super().__init__(server=False, message_bytes=message_bytes)
+        super().__init__(outbox, server=False, message_bytes=message_bytes)
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._answer = HandshakeAnswer()
         self._body = bytearray()
@@ -253,7 +257,7 @@ class ProviderSocket(SocketEnd):
             UpstreamError: there was none.
         """
         if self._transport is not None:
-            self._transport.write(request)
+            self._outbox.write(self._transport, request)
         return await self._done
 
     def begin(self, owner: SocketOwner) -> None:
