@@ -235,6 +235,14 @@ async def test_a_cut_of_the_provider_is_an_error_to_the_caller_and_never_a_clean
         assert (response.outcome, response.usage.source, session.outcome) == ("cut", "estimated", "cut")
 
 
+async def test_a_provider_that_breaks_the_protocol_is_an_error_to_the_caller() -> None:
+    async with WebSocketUpstream(then(lambda peer: peer.raw(b"\xff\xff\xff"))) as upstream:
+        async with serving(proxy(routed(upstream))) as served, await connect(served) as caller:
+            assert await caller.kinds(2) == ["session.created", "error"]
+            assert (await caller.closed())[0] == 1011
+        assert (served.record.outcome, served.record.error) == ("error", "upstream_garbled")
+
+
 async def test_a_caller_that_hangs_up_has_its_response_stopped_and_its_usage_learnt() -> None:
     async def stops(peer: Peer) -> None:
         assert (await peer.receive_object())["type"] == "response.cancel"

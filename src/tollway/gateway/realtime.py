@@ -28,6 +28,7 @@ from tollway.core.errors import (
     TollwayError,
     UpstreamCut,
     UpstreamError,
+    UpstreamGarbled,
     UpstreamTimeout,
 )
 from tollway.core.ids import RequestedModel
@@ -413,9 +414,9 @@ class Session(Call):
     def _provider_closed(self, closed: Closed) -> None:
         if closed.fault or closed.code == CUT:
             self.end_with(
-                UpstreamCut("the upstream broke off the session")
-                if not closed.fault
-                else UpstreamCut("the upstream broke the WebSocket protocol", code="upstream_garbled")
+                UpstreamGarbled("the upstream broke the WebSocket protocol")
+                if closed.fault
+                else UpstreamCut("the upstream broke off the session")
             )
         elif self.dialect.secret_close(closed.code, closed.reason):
             self._key_refused()
