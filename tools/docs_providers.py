@@ -84,6 +84,9 @@ _APIS: Final = {
     "gemini-embeddings": "batchEmbedContents",
     "vertex-embeddings": "predict",
     "vertex-content-embeddings": "batchEmbedContents",
+    "openai-realtime": "Realtime",
+    "openai-responses-socket": "Responses by WebSocket",
+    "gemini-live": "Live",
 }
 
 
@@ -209,6 +212,8 @@ def _section(one: Provider) -> str:
     lines.extend(f"| {_surface(surface)} | {_speaks(surface)} |\n" for surface in one.surfaces)
     if one.keeps_turns:
         lines.append("| keeps responses itself | yes: `previous_response_id` and `conversation` pass to it |\n")
+    if one.realtime:
+        lines.append(f"| sessions over WebSocket | {_paths(one.realtime)} |\n")
     for what, pairs in (("headers sent with every call", one.headers), ("query sent with every call", one.query)):
         if pairs:
             lines.append(f"| {what} | {_pairs(pairs)} |\n")

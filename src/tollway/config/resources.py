@@ -118,6 +118,15 @@ class Limits(Resource, frozen=True, kw_only=True):
     """How long a connection may stay open without a request."""
     write_stall_timeout: Duration = Duration(60)
     """A caller that reads nothing for this long is closed."""
+    websocket_message_bytes: ByteSize = ByteSize(16_777_216)
+    """Most bytes of one WebSocket message, in either direction; more ends the session with close code 1009."""
+    websocket_ping_interval: Duration = Duration(20)
+    """How often both sides of a WebSocket are asked whether they are there; who does not answer by the next time is
+    gone."""
+    websocket_idle_timeout: Duration = Duration(600)
+    """How long a WebSocket session may go without a message, whichever way."""
+    websocket_total_timeout: Duration = Duration(3600)
+    """How long a WebSocket session may last."""
 
 
 class Listener(Resource, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from typing import cast
 
 import tollway.dialects
 from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect
+from tollway.interfaces.realtime import RealtimeDialect
 
 
 def conversation_dialect(name: str) -> ConversationDialect:
@@ -31,16 +32,30 @@ def embeddings_dialect(name: str) -> EmbeddingsDialect:
         KeyError: there is none.
     """
     found = _load(name)
-    if found is None or hasattr(found, "stream_parser"):
+    if found is None or hasattr(found, "stream_parser") or hasattr(found, "watch"):
         raise KeyError(name)
     return cast("EmbeddingsDialect", found)
 
 
-def all_dialects() -> tuple[ConversationDialect | EmbeddingsDialect, ...]:
+def realtime_dialect(name: str) -> RealtimeDialect:
+    """Give the realtime dialect called `name`.
+
+    Raises:
+        KeyError: there is none.
+    """
+    found = _load(name)
+    if found is None or not hasattr(found, "watch"):
+        raise KeyError(name)
+    return cast("RealtimeDialect", found)
+
+
+def all_dialects() -> tuple[ConversationDialect | EmbeddingsDialect | RealtimeDialect, ...]:
     """Every dialect there is, by name."""
     names = sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(tollway.dialects.__path__))
     loaded = (_load(name) for name in names)
-    return tuple(cast("ConversationDialect | EmbeddingsDialect", one) for one in loaded if one is not None)
+    return tuple(
+        cast("ConversationDialect | EmbeddingsDialect | RealtimeDialect", one) for one in loaded if one is not None
+    )
 
 
 @functools.cache

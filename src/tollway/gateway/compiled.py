@@ -26,13 +26,14 @@ from tollway.interfaces.dialect import (
 )
 from tollway.interfaces.dialect import Endpoint as EndpointShape
 from tollway.interfaces.kept_turns import KeptTurns
+from tollway.interfaces.realtime import RealtimeDialect
 from tollway.snapshot.document import LlmProxy
 
 if TYPE_CHECKING:
     from tollway.gateway.attempt import Attempt
     from tollway.gateway.exchange import Exchange
 
-AnyDialect = ConversationDialect | EmbeddingsDialect
+AnyDialect = ConversationDialect | EmbeddingsDialect | RealtimeDialect
 
 _NO_KEEPERS: Final[Mapping[str, Keeper]] = {}
 
@@ -101,6 +102,7 @@ class Endpoint:
         "passes",
         "provider_side",
         "proxy",
+        "realtime",
         "streams",
         "variants",
     )
@@ -126,7 +128,11 @@ class Endpoint:
         """What the path says to do with its model (`embedContent`); empty where it says nothing."""
         self._conversation: ConversationDialect | None = None
         self._embeddings: EmbeddingsDialect | None = None
-        if operation == "embeddings":
+        self.realtime: RealtimeDialect | None = None
+        """Set where calls are sessions, which `realtime.py` serves."""
+        if operation == "realtime":
+            self.realtime = dialect  # pyright: ignore[reportAttributeAccessIssue]
+        elif operation == "embeddings":
             self._embeddings = dialect  # pyright: ignore[reportAttributeAccessIssue] - the operation says which kind it is
         else:
             self._conversation = dialect  # pyright: ignore[reportAttributeAccessIssue]
@@ -142,7 +148,7 @@ class Endpoint:
 
     def render_error(self, error: TollwayError) -> bytes:
         """Write an error as this endpoint's SDKs expect it."""
-        dialect = self._conversation or self._embeddings
+        dialect = self._conversation or self._embeddings or self.realtime
         return dialect.render_error(error) if dialect is not None else b""
 
     def error_lines(self, error: TollwayError) -> list[bytes]:

@@ -529,6 +529,31 @@ class Http1Connection(asyncio.Protocol):
             reset_on_close(transport)
         transport.abort()
 
+    # --- a session's side (Upgradable)
+
+    def upgrade(self, head: bytes, protocol: asyncio.Protocol) -> bool:
+        """Write the head of a 101 and hand the transport over; False when that cannot be done any more.
+
+        The owner is told by whoever asked.
+        """
+        transport = self._transport
+        if transport is None:
+            return False
+        # RFC 6455, section 4.1: nothing may follow the handshake before its answer. What did was read as HTTP.
+        if self._queue or self._headers is not None or self._request is not None:
+            self.abort()
+            return False
+        self.handler = None
+        self._transport = None
+        self._outbox.write(transport, head)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        if not self._reading:
+            transport.resume_reading()
+        if self.paused:
+            protocol.pause_writing()
+        return True
+
     # --- the worker's side
 
     def sweep(self, now: float) -> None:

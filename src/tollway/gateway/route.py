@@ -2,11 +2,12 @@
 
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tollway.core.errors import InternalError, UpstreamAnswered, UpstreamError
 from tollway.gateway.target import Target
 from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect
+from tollway.interfaces.realtime import RealtimeDialect
 from tollway.routing.health import UpstreamHealth
 from tollway.routing.keys import KeyRing
 from tollway.routing.outcomes import Failure, FailureKind
@@ -15,8 +16,7 @@ from tollway.routing.plan import Planner as RoutingPlanner
 from tollway.snapshot.document import LlmProxy
 
 if TYPE_CHECKING:
-    from tollway.gateway.attempt import Attempt
-    from tollway.gateway.exchange import Exchange
+    from tollway.gateway.call import Call
 
 _KINDS: dict[str, FailureKind] = {
     "upstream_unreachable": "connect_error",
@@ -30,8 +30,13 @@ _KINDS: dict[str, FailureKind] = {
 }
 
 
+class _Tried(Protocol):
+    @property
+    def started_at(self) -> float: ...
+
+
 def failure_of(
-    attempt: "Attempt", error: UpstreamError | InternalError, now: float, *, token_renewed: bool = False
+    attempt: _Tried, error: UpstreamError | InternalError, now: float, *, token_renewed: bool = False
 ) -> Failure:
     """Tell routing how an attempt failed."""
     kind: FailureKind = "status" if isinstance(error, UpstreamAnswered) else _KINDS.get(error.code, "internal")
@@ -69,9 +74,9 @@ class Planner:
             fallback=document.fallback,
         )
 
-    def plan(self, exchange: "Exchange") -> CallPlan:
+    def plan(self, call: "Call") -> CallPlan:
         """Begin the plan of one call."""
-        return CallPlan(self._planner, exchange.requested_model, exchange.header)
+        return CallPlan(self._planner, call.requested_model, call.header)
 
     def model_list(self) -> tuple[tuple[str, str], ...]:
         """The names a caller may use, each with the provider that owns it."""
@@ -87,11 +92,13 @@ class DialectsByName:
 
     __slots__ = ("conversation", "embeddings")
 
-    def __init__(self, dialects: Sequence[ConversationDialect | EmbeddingsDialect]) -> None:
+    def __init__(self, dialects: Sequence[ConversationDialect | EmbeddingsDialect | RealtimeDialect]) -> None:
         """Sort them by kind."""
         self.conversation: dict[str, ConversationDialect] = {}
         self.embeddings: dict[str, EmbeddingsDialect] = {}
         for dialect in dialects:
+            if hasattr(dialect, "watch"):
+                continue  # realtime sessions are passed, never translated: nobody looks for their other side
             if hasattr(dialect, "stream_parser"):
                 self.conversation[dialect.name] = dialect  # pyright: ignore[reportArgumentType] - what only one kind has tells
             else:

@@ -317,15 +317,19 @@ def _read_error(
     named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
     error = dialect.parse_error(status, body, named)
     if error.status in (401, 403):
-        # The provider refused the *gateway's* key. Its words may quote part of that key, so the
-        # caller gets the status and the meaning, not the words; repeating cannot help it.
-        error.message = (
-            "the provider did not accept the gateway's credential for this route; tell the gateway's operator"
-        )
-        error.should_retry = False
+        withhold_words(error)
     elif same and _is_object(body):
         keeper.keep_error_body(error, body)
     return error
+
+
+def withhold_words(error: UpstreamError) -> None:
+    """Replace the words of a provider that refused the *gateway's* key.
+
+    They may quote part of that key, so the caller gets the status and the meaning; repeating cannot help it.
+    """
+    error.message = "the provider did not accept the gateway's credential for this route; tell the gateway's operator"
+    error.should_retry = False
 
 
 def _is_object(body: bytes) -> bool:

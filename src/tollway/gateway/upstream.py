@@ -10,7 +10,7 @@ Rules of this file:
 import asyncio
 import ssl
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import httptools
 
@@ -22,6 +22,8 @@ from tollway.gateway.outbox import Outbox
 _IDLE_SECONDS: Final = 30.0
 _RESOLVED_SECONDS: Final = 30.0
 _MAX_HEAD_BYTES: Final = 262_144
+
+ConnectionT = TypeVar("ConnectionT", bound=asyncio.BaseProtocol)
 
 
 class AttemptHandler(Protocol):
@@ -362,33 +364,40 @@ class Pool:
             connection.close()
         self._idle = []
 
-    async def _connect(self, handler: AttemptHandler, timeout: float) -> None:  # noqa: ASYNC109 - one deadline for all steps
+    async def open(self, make: "Callable[[], ConnectionT]", timeout: float) -> "ConnectionT":  # noqa: ASYNC109 - one deadline for all steps
+        """Open a connection of the caller's own kind. It is not pooled: whoever asked for it closes it.
+
+        Raises:
+            UpstreamError: there is none to be had.
+        """
         try:
             async with asyncio.timeout(timeout):
-                connection = await self._open_connection(timeout)
+                return await self._dial(make, timeout)
         except TimeoutError:
-            handler.failed(UpstreamUnreachable(f"no connection to the upstream within {timeout:g} s", status=504))
-        except UpstreamError as error:
-            handler.failed(error)
+            raise UpstreamUnreachable(f"no connection to the upstream within {timeout:g} s", status=504) from None
         except ssl.SSLError as error:
             reason = getattr(error, "verify_message", "") or error.reason or "handshake failed"
-            handler.failed(UpstreamUnreachable(f"TLS with the upstream failed: {reason}"))
+            raise UpstreamUnreachable(f"TLS with the upstream failed: {reason}") from error
         except OSError as error:
-            handler.failed(UpstreamUnreachable(f"no connection to the upstream: {_reason(error)}"))
+            raise UpstreamUnreachable(f"no connection to the upstream: {_reason(error)}") from error
+
+    async def _connect(self, handler: AttemptHandler, timeout: float) -> None:  # noqa: ASYNC109 - as above
+        try:
+            connection = await self.open(lambda: UpstreamConnection(self), timeout)
+        except UpstreamError as error:
+            handler.failed(error)
         else:
             if connection.is_alive():
                 self._open.add(connection)
             handler.connected(connection)
 
-    async def _open_connection(self, seconds: float) -> UpstreamConnection:
+    async def _dial(self, make: "Callable[[], ConnectionT]", seconds: float) -> "ConnectionT":
         origin = self.origin
         loop = asyncio.get_running_loop()
         server_name = self._server_name if self._tls is not None else None
         if origin.proxy_url is not None:
             tunnel = await open_tunnel(origin.proxy_url, origin.host, origin.port)
-            _, connection = await loop.create_connection(
-                lambda: UpstreamConnection(self), sock=tunnel, ssl=self._tls, server_hostname=server_name
-            )
+            _, connection = await loop.create_connection(make, sock=tunnel, ssl=self._tls, server_hostname=server_name)
             return connection
         last: OSError | None = None
         deadline = loop.time() + seconds
@@ -399,7 +408,7 @@ class Pool:
             try:
                 async with asyncio.timeout(share):
                     _, connection = await loop.create_connection(
-                        lambda: UpstreamConnection(self),
+                        make,
                         address,
                         origin.port,
                         ssl=self._tls,

@@ -13,7 +13,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from email.utils import formatdate
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -36,6 +36,7 @@ from tollway.gateway.listening import protocol_factory
 from tollway.gateway.log import Log
 from tollway.gateway.metrics import Gauges, Metrics, UpstreamGauge
 from tollway.gateway.outbox import Outbox
+from tollway.gateway.realtime import Session
 from tollway.gateway.request import Request
 from tollway.gateway.route import DialectsByName, Planner
 from tollway.gateway.target import Target
@@ -502,6 +503,12 @@ class ListenerState:
         if not connections:
             self._worker.no_connections.set()
 
+    def handed_over(self, connection: object, successor: Connection) -> None:
+        """Know a connection by its new protocol."""
+        connections = self._worker.connections
+        connections.discard(cast("Connection", connection))
+        connections.add(successor)
+
     def serve(self, request: Request, downstream: Downstream) -> DownstreamHandler | None:
         """Answer a request, or start the exchange that will."""
         found = self._paths.find(request)
@@ -510,7 +517,12 @@ class ListenerState:
                 if not self._serve_own(request, downstream):
                     self.refuse(found, request, downstream)
                 return None
-            exchange = Exchange(self._worker, found[0], found[1], request, downstream, self.limits.json_depth)
+            endpoint = found[0]
+            exchange: Exchange | Session
+            if endpoint.realtime is None:
+                exchange = Exchange(self._worker, endpoint, found[1], request, downstream, self.limits.json_depth)
+            else:
+                exchange = Session(self._worker, endpoint, endpoint.realtime, request, downstream, self)
         except Exception as error:  # noqa: BLE001 - the listener is where a defect becomes a 500 instead of a dead connection
             self._worker.log.defect("a request could not be served", error)
             self.refuse(InternalError("the gateway failed to handle this request"), request, downstream)

@@ -34,7 +34,7 @@ KeptOperation = Literal[
 ]
 """What is asked about turns the gateway keeps; see `kept_turns.py`."""
 
-Operation = Literal["conversation", "embeddings", "models", "model"] | KeptOperation
+Operation = Literal["conversation", "embeddings", "models", "model", "realtime"] | KeptOperation
 
 USE_NO_TOKENS: Final[frozenset[str]] = frozenset({"models", "model", *get_args(KeptOperation)})
 """Operations that ask no provider for anything, so that there is nothing to count."""

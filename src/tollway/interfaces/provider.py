@@ -109,6 +109,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """How it wraps streams that its dialects frame in another way; None where it does not."""
     own_errors: bool = False
     """True where errors come in a shape of its own, so that they are written anew for callers of the same dialect."""
+    realtime: Mapping[str, str] = {}
+    """Realtime dialect → path under the base URL, with the query it needs; `{model}` is the target model, and
+    `/..` at its start leaves the base URL's last segment. `query` below is not added: it is for calls."""
     signer: Signer
     token_scopes: Mapping[str, str] = {}
     """Kind of identity (`google`, `entra`) → scope of the token it takes in place of a key. A token of

@@ -33,7 +33,7 @@ class UsageRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True,
     business_group: str = ""
     sla_tier: str = ""
     operation: str = ""
-    """`conversation`, `embeddings`, `models`."""
+    """`conversation`, `embeddings`, `models`; `realtime` of a session, `realtime_response` of each response in it."""
     inbound_dialect: str = ""
     provider_dialect: str = ""
     requested_model: str = ""

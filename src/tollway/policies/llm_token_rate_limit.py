@@ -268,8 +268,8 @@ class LlmTokenRateLimit(Policy[Config]):
         return tuple(Window(stem + one.suffix, one.length_us, one.limits, self._aligned) for one in periods)
 
     def _worst_case(self, exchange: PolicyExchange) -> Amounts:
-        # No token is shorter than a byte.
-        prompt = len(exchange.body)
+        # No token is shorter than a byte. A session's response has more for its prompt than the message that asks.
+        prompt = max(len(exchange.body), exchange.estimated_input_tokens())
         output = exchange.requested_output_tokens()
         completion = self.config.assumed_output_tokens if output is None or output < 0 else min(output, _MOST_TOKENS)
         return (prompt + completion, prompt, completion)

@@ -33,6 +33,8 @@ PROVIDER: Final = Provider(
         ),
     ),
     # An identity's token is sent as Bearer.
+    # The v1 path speaks the protocol as it is now; the dated paths have the older preview of it.
+    realtime={"openai-realtime": "/openai/v1/realtime?model={model}"},
     signer=HeaderKey("api-key"),
     token_scopes={"entra": "https://cognitiveservices.azure.com/.default"},
     # The newest dated version; chat, embeddings and responses all have it. A route may set another.

@@ -45,6 +45,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     idle_seconds: float = 75.0
     write_stall_seconds: float = 60.0
     """A caller that reads nothing for this long is closed."""
+    websocket_message_bytes: int = 16_777_216
+    websocket_ping_seconds: float = 20.0
+    websocket_idle_seconds: float = 600.0
+    websocket_seconds: float = 3600.0
+    """How long a session may last."""
 
 
 class Listener(msgspec.Struct, frozen=True, kw_only=True):

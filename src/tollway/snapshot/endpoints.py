@@ -68,6 +68,10 @@ def _limits(limits: written.Limits) -> Limits:
         body_seconds=float(limits.body_timeout),
         idle_seconds=float(limits.idle_timeout),
         write_stall_seconds=float(limits.write_stall_timeout),
+        websocket_message_bytes=int(limits.websocket_message_bytes),
+        websocket_ping_seconds=float(limits.websocket_ping_interval),
+        websocket_idle_seconds=float(limits.websocket_idle_timeout),
+        websocket_seconds=float(limits.websocket_total_timeout),
     )
 
 

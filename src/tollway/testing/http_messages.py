@@ -1,6 +1,7 @@
 """HTTP/1.1 messages of the shipped fakes: requests as read, answers to send, their framing."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final, Literal
 
@@ -67,6 +68,14 @@ class Stream(msgspec.Struct, kw_only=True):
     pace: float = 0.0
     delay: float = 0.0
     ending: Ending = "finish"
+
+
+class Upgrade(msgspec.Struct, kw_only=True):
+    """An answer that makes the connection a WebSocket: `make` gives what speaks on it."""
+
+    headers: Headers
+    make: Callable[[], asyncio.Protocol]
+    delay: float = 0.0
 
 
 def head(status: int, headers: Sequence[tuple[str, str]], *, reason: str | None = None) -> bytes:

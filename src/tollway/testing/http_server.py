@@ -19,7 +19,7 @@ from typing import Final, cast
 
 import httptools
 
-from tollway.testing.http_messages import LAST_CHUNK, Ending, Headers, Request, Response, Stream, chunk, head
+from tollway.testing.http_messages import LAST_CHUNK, Ending, Headers, Request, Response, Stream, Upgrade, chunk, head
 
 LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 
@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # The fakes speak HTTP/1.1 only: an offer to upgrade is answered as if not made.
+            # Most fakes speak HTTP/1.1 only: an offer to upgrade is answered as if not made.
             pass
         except httptools.HttpParserCallbackError:
             raise
@@ -200,7 +200,7 @@ class Answering(Connection):
         self,
         number: int,
         registry: set[Connection],
-        handler: Callable[[Request], Response | Stream],
+        handler: Callable[[Request], Response | Stream | Upgrade],
     ) -> None:
         super().__init__(number, registry)
         self._handler = handler
@@ -230,7 +230,10 @@ class Answering(Connection):
     def _later(self, seconds: float, call: Callable[[], None]) -> None:
         self._timer = asyncio.get_running_loop().call_later(seconds, call)
 
-    def _begin(self, request: Request, answer: Response | Stream) -> None:
+    def _begin(self, request: Request, answer: Response | Stream | Upgrade) -> None:
+        if isinstance(answer, Upgrade):
+            self._hand_over(answer)
+            return
         if isinstance(answer, Response):
             self._respond(request, answer)
             return
@@ -241,6 +244,18 @@ class Answering(Connection):
             return
         self.write(start + b"".join([chunk(event) for event in answer.events]))
         self._end(request, answer.ending)
+
+    def _hand_over(self, answer: Upgrade) -> None:
+        transport = self.transport
+        if transport is None or self.lost:
+            return
+        self.write(head(101, answer.headers))
+        protocol = answer.make()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        self.transport = None
+        self.lost = True
+        self._registry.discard(self)
 
     def _respond(self, request: Request, answer: Response) -> None:
         headers = [*answer.headers, ("content-length", str(len(answer.body)))]

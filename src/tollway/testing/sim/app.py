@@ -23,11 +23,14 @@ from tollway.testing.sim import (
     azure,
     bedrock,
     gemini,
+    gemini_live,
     openai_chat,
     openai_embeddings,
     openai_errors,
     openai_models,
+    openai_realtime,
     openai_responses,
+    openai_responses_socket,
 )
 from tollway.testing.sim.anthropic_request import PromptCache
 from tollway.testing.sim.exchange import Answer, Exchange
@@ -87,8 +90,12 @@ class Simulator:
         match exchange.request.method, path:
             case "POST", "/v1/chat/completions":
                 return openai_chat.complete(exchange)
+            case "GET", "/v1/realtime":
+                return openai_realtime.open_session(exchange)
             case "POST", "/v1/responses":
                 return openai_responses.create(exchange, self._responses)
+            case "GET", "/v1/responses":
+                return openai_responses_socket.open_session(exchange, self._responses)
             case "GET" | "DELETE", _ if name != path and "/" not in name:
                 return openai_responses.fetch(exchange, self._responses, name)
             case "POST", "/v1/embeddings":
@@ -127,6 +134,8 @@ def provider_of(request: Request) -> tuple[str, str]:
         return "bedrock", path
     if first in PREFIXES:
         return first, f"/{rest}"
+    if path.startswith(gemini_live.PATH):
+        return "gemini", path
     if (first in GEMINI_VERSIONS and ":" in rest) or first in {"v1beta", "v1alpha"}:
         return "gemini", path
     if path.startswith("/v1/messages"):
@@ -149,6 +158,8 @@ def _gemini(exchange: Exchange, path: str) -> Answer:
     refusal = gemini.refused_at_the_door(exchange)
     if refusal is not None:
         return refusal
+    if path.startswith(gemini_live.PATH) and path.endswith(gemini_live.METHOD):
+        return gemini_live.open_session(exchange)
     version, _, rest = path[1:].partition("/")
     name, _, method = rest.removeprefix("models/").partition(":")
     if version not in GEMINI_VERSIONS or not (rest == "models" or rest.startswith("models/")):

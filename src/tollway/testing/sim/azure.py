@@ -10,6 +10,7 @@ from tollway.testing.sim import (
     openai_chat_request,
     openai_embeddings,
     openai_errors,
+    openai_realtime,
     openai_responses,
 )
 from tollway.testing.sim.exchange import JSON_TYPE, SSE_TYPE, Answer, Exchange, sse_data
@@ -78,6 +79,8 @@ def answer(exchange: Exchange, path: str, store: Store) -> Answer:
     if refusal is not None:
         return refusal
     deployment = DEPLOYMENT.fullmatch(path)
+    if exchange.request.method == "GET" and path == "/openai/v1/realtime":
+        return openai_realtime.open_session(exchange, served_by=served)
     if exchange.request.method != "POST":
         return _error(exchange, 404, "404", "Resource not found")
     if deployment is not None:

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from tollway.testing.http_messages import Headers, Request, Response, Stream
+from tollway.testing.http_messages import Headers, Request, Response, Stream, Upgrade
 from tollway.testing.sim import behaviours
 from tollway.testing.sim.behaviours import NONE, Behaviour
 
@@ -22,7 +22,7 @@ HANG_SECONDS: Final = 86_400.0
 GARBLED: Final = b'{"id": "sim", "choices": [{"index": 0, "mess'
 OBFUSCATION: Final = "Qm7xTz2LkVr9WpYc"
 
-Answer = Response | Stream
+Answer = Response | Stream | Upgrade
 JSON_TYPE: Final = ("content-type", "application/json")
 SSE_TYPE: Final = ("content-type", "text/event-stream; charset=utf-8")
 

@@ -43,6 +43,12 @@ OPENAI_EMBEDDINGS: Final = {
     "text-embedding-3-large": 3072,
     "text-embedding-ada-002": 1536,
 }
+OPENAI_REALTIME: Final = {
+    "gpt-realtime": "gpt-realtime-2025-08-28",
+    "gpt-realtime-2": "gpt-realtime-2",
+    "gpt-realtime-mini": "gpt-realtime-mini-2025-12-15",
+    "gpt-4o-realtime-preview": "gpt-4o-realtime-preview-2025-06-03",
+}
 ANTHROPIC: Final = {
     "claude-mythos-5": "claude-mythos-5",
     "claude-fable-5": "claude-fable-5",
@@ -76,6 +82,10 @@ GEMINI: Final = {
     "gemini-2.0-flash": "gemini-2.0-flash",
     "gemini-flash-latest": "gemini-2.5-flash",
 }
+GEMINI_LIVE: Final = {
+    "gemini-live-2.5-flash-preview": "gemini-live-2.5-flash-preview",
+    "gemini-3-flash-live-preview": "gemini-3-flash-live-preview",
+}
 GEMINI_EMBEDDINGS: Final = {"gemini-embedding-001": 3072, "text-embedding-004": 768}
 
 OPEN_FAMILIES: Final = re.compile(
@@ -92,6 +102,16 @@ SIM_MODEL: Final = "sim"
 def openai_served(model: str) -> str | None:
     """The dated name behind an OpenAI chat model; nothing when there is no such model."""
     return _served(model, OPENAI)
+
+
+def openai_realtime_served(model: str) -> str | None:
+    """The dated name behind an OpenAI realtime model; nothing when there is no such model."""
+    return _served(model, OPENAI_REALTIME)
+
+
+def gemini_live_served(model: str) -> str | None:
+    """The version behind a Gemini live model; nothing when there is no such model."""
+    return _served(model, GEMINI_LIVE)
 
 
 def anthropic_served(model: str) -> str | None:
