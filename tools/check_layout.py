@@ -23,7 +23,9 @@ UNMIRRORED_FOLDERS: Final = frozenset({"benchmarks", "corpus", "docs", "e2e", "f
 TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     # The package is the dialect; its modules are the halves of it.
     "dialects/anthropic_messages/__init__.py": "dialects/anthropic_messages/test_dialect.py",
+    "dialects/cohere_chat/__init__.py": "dialects/cohere_chat/test_dialect.py",
     "dialects/gemini/__init__.py": "dialects/gemini/test_dialect.py",
+    "dialects/ollama_chat/__init__.py": "dialects/ollama_chat/test_dialect.py",
     "dialects/openai_chat/__init__.py": "dialects/openai_chat/test_dialect.py",
     "dialects/openai_responses/__init__.py": "dialects/openai_responses/test_dialect.py",
     # Contract suites are tests: they hold by what runs them, and by faulty subjects that must not pass.

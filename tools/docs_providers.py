@@ -78,10 +78,17 @@ _APIS: Final = {
     "openai-responses": "Responses",
     "anthropic-messages": "Messages",
     "gemini": "generateContent",
+    "cohere-chat": "Cohere Chat",
+    "ollama-chat": "Ollama Chat",
+    "ollama-generate": "Ollama Generate",
     "openai-embeddings": "Embeddings",
     "gemini-embeddings": "batchEmbedContents",
     "vertex-embeddings": "predict",
     "vertex-content-embeddings": "batchEmbedContents",
+    "cohere-embeddings": "Cohere Embed",
+    "ollama-embeddings": "Ollama Embed",
+    "voyage-embeddings": "Voyage Embeddings",
+    "jina-embeddings": "Jina Embeddings",
 }
 
 
@@ -202,6 +209,8 @@ def _section(one: Provider) -> str:
     ]
     if one.environment_key is not None:
         lines.append(f"| variable that customarily holds the key | `{one.environment_key}` |\n")
+    if one.base_path_tail:
+        lines.append(f"| end of the URL that may be written or left out | `{one.base_path_tail}` |\n")
     lines.append(f"| conversations, the preferred API first | {_paths(one.conversation) or 'none'} |\n")
     lines.append(f"| embeddings | {_paths(one.embeddings) or 'none'} |\n")
     lines.extend(f"| {_surface(surface)} | {_speaks(surface)} |\n" for surface in one.surfaces)

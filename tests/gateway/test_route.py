@@ -59,8 +59,9 @@ def test_the_providers_wait_is_passed_on() -> None:
 
 def test_every_dialect_is_found_by_its_name() -> None:
     found = DialectsByName(all_dialects())
-    assert set(found.conversation) == {"openai-chat", "openai-responses", "anthropic-messages", "gemini"}
-    assert set(found.embeddings) >= {"openai-embeddings", "gemini-embeddings", "vertex-embeddings"}
+    assert set(found.conversation) >= {"openai-chat", "openai-responses", "anthropic-messages", "gemini", "cohere-chat"}
+    assert set(found.embeddings) >= {"openai-embeddings", "gemini-embeddings", "vertex-embeddings", "voyage-embeddings"}
+    assert not set(found.conversation) & set(found.embeddings)
 
 
 ONE_REPEAT = Retries(attempts=1, backoff_seconds=0.001)
