@@ -25,7 +25,9 @@ TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     "dialects/anthropic_messages/__init__.py": "dialects/anthropic_messages/test_dialect.py",
     "dialects/bedrock_converse/__init__.py": "dialects/bedrock_converse/test_dialect.py",
     "dialects/bedrock_invoke/__init__.py": "dialects/bedrock_invoke/test_dialect.py",
+    "dialects/cohere_chat/__init__.py": "dialects/cohere_chat/test_dialect.py",
     "dialects/gemini/__init__.py": "dialects/gemini/test_dialect.py",
+    "dialects/ollama_chat/__init__.py": "dialects/ollama_chat/test_dialect.py",
     "dialects/openai_chat/__init__.py": "dialects/openai_chat/test_dialect.py",
     "dialects/openai_responses/__init__.py": "dialects/openai_responses/test_dialect.py",
     # Contract suites are tests: they hold by what runs them, and by faulty subjects that must not pass.

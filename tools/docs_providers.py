@@ -80,6 +80,9 @@ _APIS: Final = {
     "gemini": "generateContent",
     "bedrock-converse": "Converse",
     "bedrock-invoke": "InvokeModel",
+    "cohere-chat": "Cohere Chat",
+    "ollama-chat": "Ollama Chat",
+    "ollama-generate": "Ollama Generate",
     "openai-embeddings": "Embeddings",
     "gemini-embeddings": "batchEmbedContents",
     "vertex-embeddings": "predict",
@@ -87,6 +90,10 @@ _APIS: Final = {
     "openai-realtime": "Realtime",
     "openai-responses-socket": "Responses by WebSocket",
     "gemini-live": "Live",
+    "cohere-embeddings": "Cohere Embed",
+    "ollama-embeddings": "Ollama Embed",
+    "voyage-embeddings": "Voyage Embeddings",
+    "jina-embeddings": "Jina Embeddings",
 }
 
 
@@ -207,6 +214,8 @@ def _section(one: Provider) -> str:
     ]
     if one.environment_key is not None:
         lines.append(f"| variable that customarily holds the key | `{one.environment_key}` |\n")
+    if one.base_path_tail:
+        lines.append(f"| end of the URL that may be written or left out | `{one.base_path_tail}` |\n")
     lines.append(f"| conversations, the preferred API first | {_paths(one.conversation) or 'none'} |\n")
     lines.append(f"| embeddings | {_paths(one.embeddings) or 'none'} |\n")
     lines.extend(f"| {_surface(surface)} | {_speaks(surface)} |\n" for surface in one.surfaces)

@@ -31,12 +31,16 @@ _TITLES: Final = {
     "anthropic-messages": "Messages",
     "gemini": "generateContent",
     "bedrock-converse": "Converse",
+    "cohere-chat": "Cohere Chat",
+    "ollama-chat": "Ollama Chat",
 }
 
 _MODELS: Final = {
     "anthropic-messages": "claude-sonnet-4-5",
     "gemini": "gemini-2.5-flash",
     "bedrock-converse": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "cohere-chat": "command-a-03-2025",
+    "ollama-chat": "llama3.2",
 }
 """Models whose names tell what they can do; any name serves for the others."""
 
@@ -187,9 +191,90 @@ _RESPONSES: Final[Mapping[str, Body]] = {
     "a field unknown to this API": {"brand_new": 1},
 }
 
+_COHERE: Final[Mapping[str, Body]] = {
+    "`image_url` (address)": _said({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}),
+    "`image_url` (inline)": _said({"type": "image_url", "image_url": {"url": _PNG}}),
+    "`documents`": {"documents": ["x", {"id": "d", "data": {"snippet": "y"}}]},
+    "tool plan, calls and results (documents too)": {
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "tool_plan": "x", "tool_calls": [_CALL]},
+            {
+                "role": "tool",
+                "tool_call_id": "call_1",
+                "content": [{"type": "document", "document": {"data": {"a": "b"}}}],
+            },
+        ],
+        "tools": [_CHAT_TOOL],
+    },
+    "`thinking` of the history": {
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": [{"type": "thinking", "thinking": "y"}, {"type": "text", "text": "x"}]},
+            {"role": "user", "content": "go on"},
+        ]
+    },
+    "`tools`": {"tools": [_CHAT_TOOL]},
+    "`strict_tools`": {"tools": [_CHAT_TOOL], "strict_tools": True},
+    "`tool_choice`": {"tools": [_CHAT_TOOL], "tool_choice": "REQUIRED"},
+    "`max_tokens`": {"max_tokens": 64},
+    "`temperature`": {"temperature": 0.5},
+    "`p`": {"p": 0.5},
+    "`k`": {"k": 5},
+    "`presence_penalty`, `frequency_penalty`": {"presence_penalty": 0.5, "frequency_penalty": 0.5},
+    "`seed`": {"seed": 7},
+    "`stop_sequences`": {"stop_sequences": ["END"]},
+    "`response_format` (json_object)": {"response_format": {"type": "json_object"}},
+    "`response_format` (with `json_schema`)": {"response_format": {"type": "json_object", "json_schema": _SCHEMA}},
+    "`thinking`": {"thinking": {"type": "enabled", "token_budget": 1024}},
+    "`logprobs`": {"logprobs": True},
+    "`safety_mode`": {"safety_mode": "STRICT"},
+    "`citation_options`": {"citation_options": {"mode": "fast"}},
+    "`priority`": {"priority": 1},
+    "a field unknown to this API": {"brand_new": 1},
+}
+
+_OLLAMA: Final[Mapping[str, Body]] = {
+    "`images`": {"messages": [{"role": "user", "content": "hi", "images": ["iVBORw0KGgo="]}]},
+    "tool calls and results, with ids or without": {
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]},
+            {"role": "tool", "tool_name": "f", "content": "x"},
+        ],
+        "tools": [_CHAT_TOOL],
+    },
+    "`thinking` of the history": {
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": "x", "thinking": "y"},
+            {"role": "user", "content": "go on"},
+        ]
+    },
+    "`tools`": {"tools": [_CHAT_TOOL]},
+    "`format` (json)": {"format": "json"},
+    "`format` (a schema)": {"format": _SCHEMA},
+    "`think`": {"think": "low"},
+    "`options.num_predict`": {"options": {"num_predict": 64}},
+    "`options.temperature`": {"options": {"temperature": 0.5}},
+    "`options.top_p`": {"options": {"top_p": 0.5}},
+    "`options.top_k`": {"options": {"top_k": 5}},
+    "`options.seed`": {"options": {"seed": 7}},
+    "`options.stop`": {"options": {"stop": ["END"]}},
+    "`options.presence_penalty`, `options.frequency_penalty`": {
+        "options": {"presence_penalty": 0.5, "frequency_penalty": 0.5}
+    },
+    "other `options` (`num_ctx`)": {"options": {"num_ctx": 4096}},
+    "`logprobs`, `top_logprobs`": {"logprobs": True, "top_logprobs": 2},
+    "`keep_alive`": {"keep_alive": "5m"},
+    "a field unknown to this API": {"brand_new": 1},
+}
+
 _PROBES: Final[Mapping[str, tuple[Body, Mapping[str, Body]]]] = {
     "openai-chat": ({"model": "m", "messages": [{"role": "user", "content": "hi"}]}, _CHAT),
     "openai-responses": ({"model": "m", "input": "hi"}, _RESPONSES),
+    "cohere-chat": ({"model": "m", "messages": [{"role": "user", "content": "hi"}]}, _COHERE),
+    "ollama-chat": ({"model": "m", "messages": [{"role": "user", "content": "hi"}]}, _OLLAMA),
 }
 
 _INTRODUCTION: Final = """\
@@ -229,6 +314,12 @@ Further rules:
 - What refers to earlier answers (`previous_response_id`, `conversation`, `item_reference`) is refused below; with
   [`response_state`](../how-to/keep-responses.md) the gateway keeps them, and every provider gets the items themselves.
 - Of built-in tools only those of the provider's own API reach it; a tool choice that demands another is refused.
+- Cohere takes plain text files as `documents`, and its own callers' documents reach other providers as text files. \
+Numbers outside its ranges are moved to the nearest end, and reported.
+- Ollama has no `tool_choice`: a tool that must not be called is not shown, and a demand for a call is reported. \
+Pictures go to it inline alone.
+- Ollama's `/api/generate` is a conversation of one user message; `context`, `raw`, `template` and `suffix` are \
+refused where the provider is not Ollama.
 """
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tollway.dialects.data_url import data_url, split_data_url
+from tollway.dialects.data_url import data_url, picture_markdown, plain_text, split_data_url
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,27 @@ def test_a_data_url_is_a_media_type_and_base64(url: str | None, expected: tuple[
 )
 def test_what_is_written_is_read_back(media_type: str, data: str) -> None:
     assert split_data_url(data_url(media_type, data)) == (media_type, data)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "data", "url", "words"),
+    [
+        ("text/plain", "aGk=", None, "hi"),
+        ("text/csv", "aG\nk=", None, "hi"),
+        ("application/json", "e30=", None, "{}"),
+        (None, None, "data:text/plain,hi", "hi"),
+        ("application/pdf", "aGk=", None, None),
+        ("text/plain", "%%", None, None),
+        ("text/plain", "//8=", None, None),
+        (None, None, "https://x/a.txt", None),
+    ],
+)
+def test_inline_text_is_read_and_nothing_else(
+    media_type: str | None, data: str | None, url: str | None, words: str | None
+) -> None:
+    assert plain_text(media_type, data, url) == words
+
+
+def test_a_picture_is_written_as_markdown() -> None:
+    assert picture_markdown("https://x", None, None) == "![image](https://x)"
+    assert picture_markdown(None, None, "aGk=") == "![image](data:image/png;base64,aGk=)"

@@ -39,7 +39,13 @@ def test_one_content_is_one_input() -> None:
         "embedContent",
     )
     assert request == EmbeddingsRequest(
-        model="gemini-embedding-001", inputs=("a b",), single=True, task="RETRIEVAL_QUERY", dimensions=8, rest={"x": 1}
+        dialect="gemini-embeddings",
+        model="gemini-embedding-001",
+        inputs=("a b",),
+        single=True,
+        task="query",
+        dimensions=8,
+        rest={"x": 1},
     )
 
 
@@ -58,7 +64,7 @@ def test_a_batch_is_many_inputs() -> None:
 def test_settings_may_lie_in_a_config() -> None:
     assert (
         _parse({"content": _content("a"), "embedContentConfig": {"taskType": "CLUSTERING"}}, "embedContent").task
-        == "CLUSTERING"
+        == "clustering"
     )
 
 
@@ -90,7 +96,14 @@ def test_a_callers_mistake_is_named(body: object, action: str, param: str) -> No
 @pytest.mark.parametrize("single", [True, False])
 def test_a_provider_always_gets_a_batch(single: bool) -> None:
     request = EmbeddingsRequest(
-        model="m", inputs=("a",), single=single, dimensions=3, task="T", title="t", rest={"x": 1}
+        dialect="gemini-embeddings",
+        model="m",
+        inputs=("a",),
+        single=single,
+        dimensions=3,
+        task="T",
+        title="t",
+        rest={"x": 1},
     )
     assert _sent(request) == {
         "x": 1,
@@ -110,13 +123,15 @@ def test_a_provider_always_gets_a_batch(single: bool) -> None:
 
 def test_tokens_of_another_vocabulary_are_refused() -> None:
     with pytest.raises(BadRequest) as refused:
-        _sent(EmbeddingsRequest(model="m", inputs=("a", (1, 2))))
+        _sent(EmbeddingsRequest(dialect="openai-embeddings", model="m", inputs=("a", (1, 2))))
     assert refused.value.param == "input[1]"
 
 
 def test_the_user_is_dropped_and_reported() -> None:
     losses = Losses()
-    DIALECT.render_request(EmbeddingsRequest(model="m", inputs=("a",), user="u"), _PROVIDER, losses)
+    DIALECT.render_request(
+        EmbeddingsRequest(dialect="openai-embeddings", model="m", inputs=("a",), user="u"), _PROVIDER, losses
+    )
     assert losses.fields == ["user"]
 
 
@@ -125,7 +140,7 @@ def test_the_user_is_dropped_and_reported() -> None:
     [({"embeddings": [{"values": [1, 2.5]}, {"values": [3, 4]}]}, 2), ({"embedding": {"values": [1, 2.5]}}, 1)],
 )
 def test_an_answer_has_a_vector_an_input(body: object, count: int) -> None:
-    request = EmbeddingsRequest(model="m", inputs=("a",) * count)
+    request = EmbeddingsRequest(dialect="gemini-embeddings", model="m", inputs=("a",) * count)
     answer = DIALECT.parse_answer(msgspec.json.encode(body), request)
     assert (answer.vectors[0], len(answer.vectors), answer.usage) == ((1.0, 2.5), count, None)
 
@@ -142,12 +157,12 @@ def test_an_answer_has_a_vector_an_input(body: object, count: int) -> None:
 )
 def test_anything_else_is_garbled(body: bytes) -> None:
     with pytest.raises(UpstreamGarbled):
-        DIALECT.parse_answer(body, EmbeddingsRequest(model="m", inputs=("a",)))
+        DIALECT.parse_answer(body, EmbeddingsRequest(dialect="gemini-embeddings", model="m", inputs=("a",)))
 
 
 def test_usage_is_read_and_written() -> None:
     body = b'{"embeddings":[{"values":[1]}],"usageMetadata":{"promptTokenCount":7}}'
-    request = EmbeddingsRequest(model="m", inputs=("a",))
+    request = EmbeddingsRequest(dialect="gemini-embeddings", model="m", inputs=("a",))
     answer = DIALECT.parse_answer(body, request)
     assert answer.usage == Usage(input_fresh=7)
     assert DIALECT.facts(body).usage == Usage(input_fresh=7)
@@ -170,13 +185,16 @@ def test_glancing_never_raises(body: bytes) -> None:
 def test_a_caller_gets_numbers_in_the_shape_it_asked_for(single: bool, packed: bool, expected: object) -> None:
     vector = base64.b64encode(struct.pack("<2f", 1.0, -0.5)).decode() if packed else (1.0, -0.5)
     answer = EmbeddingsAnswer(model="m", vectors=(vector,))
-    request = EmbeddingsRequest(model="m", inputs=("a",), single=single)
+    request = EmbeddingsRequest(dialect="gemini-embeddings", model="m", inputs=("a",), single=single)
     assert msgspec.json.decode(DIALECT.render_answer(answer, request)) == expected
 
 
 def test_base64_that_is_none_is_garbled() -> None:
     with pytest.raises(UpstreamGarbled):
-        DIALECT.render_answer(EmbeddingsAnswer(model="m", vectors=("%%",)), EmbeddingsRequest(model="m", inputs=("a",)))
+        DIALECT.render_answer(
+            EmbeddingsAnswer(model="m", vectors=("%%",)),
+            EmbeddingsRequest(dialect="gemini-embeddings", model="m", inputs=("a",)),
+        )
 
 
 def test_the_model_is_set_wherever_the_body_repeats_it() -> None:

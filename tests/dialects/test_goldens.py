@@ -28,7 +28,12 @@ _TARGETS = {
     "anthropic-messages": "claude-sonnet-4-5",
     "gemini": "gemini-2.5-flash",
     "bedrock-converse": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "cohere-chat": "command-a-03-2025",
+    "ollama-chat": "llama3.2",
 }
+_CALLERS = [*_TARGETS, "ollama-generate"]
+"""Whose requests there are; no provider prefers a lone prompt, so none is ever written as one."""
+
 _PROVIDER = Provider(
     name="golden",
     title="Golden",
@@ -41,7 +46,7 @@ _PROVIDER = Provider(
 
 _CASES = sorted(
     path.relative_to(_CORPUS).with_suffix("").as_posix()
-    for folder in _TARGETS
+    for folder in _CALLERS
     for path in (_CORPUS / folder.replace("-", "_")).glob("*.json")
 )
 
@@ -82,7 +87,7 @@ def test_every_golden_belongs_to_a_case() -> None:
     assert orphans == []
 
 
-@pytest.mark.parametrize("case", [case for case in _CASES if case.endswith("/full")])
+@pytest.mark.parametrize("case", [f"{name.replace('-', '_')}/full" for name in _TARGETS])
 def test_a_provider_of_the_callers_own_dialect_loses_nothing(case: str) -> None:
     own = case.partition("/")[0].replace("_", "-")
     assert _rendered(case, own)["losses"] == []

@@ -69,10 +69,12 @@ def test_every_field_reaches_the_provider_and_unknown_ones_pass() -> None:
 
 def test_what_the_provider_refuses_and_what_this_api_has_no_word_for_is_reported() -> None:
     losses = Losses()
-    request = EmbeddingsRequest(model="m", inputs=("a",), single=True, task="SEARCH", user="u")
+    request = EmbeddingsRequest(
+        dialect="gemini-embeddings", model="m", inputs=("a",), single=True, task="SEARCH", user="u"
+    )
     provider = msgspec.structs.replace(_PROVIDER, unsupported=frozenset({"user"}))
     assert "user" not in msgspec.json.decode(DIALECT.render_request(request, provider, losses))
-    assert losses.fields == ["task", "user"]
+    assert losses.fields == ["taskType", "user"]
 
 
 def _answer(*vectors: Any, **more: Any) -> bytes:

@@ -33,7 +33,10 @@ from tollway.signing.bearer import Bearer
 _CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 _PROVIDER = Provider(name="p", title="P", docs="", base_url=None, conversation={}, signer=Bearer())
 _NATIVE = ["anthropic-messages", "gemini", "bedrock-converse"]
-_ALL = ["openai-chat", "openai-responses", *_NATIVE]
+_UNSIGNED = ["cohere-chat", "ollama-chat"]
+"""Their thinking bears no proof, and their counts do not tell it from other output."""
+_SPOKEN = ["openai-chat", "openai-responses", *_NATIVE, *_UNSIGNED]
+_ALL = [*_SPOKEN, "ollama-generate"]
 _CASES = sorted(
     path.relative_to(_CORPUS).with_suffix("").as_posix()
     for name in _ALL
@@ -55,13 +58,13 @@ def _sent(request: Conversation, target: str) -> Conversation:
     return conversation_dialect(target).parse_request(body, path_model=request.model, stream=request.stream)
 
 
-@pytest.mark.parametrize("case", [case for case in _CASES if _dialect_of(case) in _NATIVE])
+@pytest.mark.parametrize("case", [case for case in _CASES if _dialect_of(case) not in _SPOKEN[:2]])
 def test_a_request_comes_back_as_it_went_in_its_own_dialect(case: str) -> None:
     request = _read(case)
     assert _sent(request, request.dialect) == request
 
 
-@pytest.mark.parametrize("target", _ALL)
+@pytest.mark.parametrize("target", _SPOKEN)
 @pytest.mark.parametrize("case", _CASES)
 def test_words_and_calls_reach_every_dialect_whole(case: str, target: str) -> None:
     request = _read(case)
@@ -224,7 +227,50 @@ def test_a_stream_however_cut_is_its_non_streamed_twin(
     assert [part.signature for part in streamed.choices[0].parts if isinstance(part, Reasoning)] == signatures
 
 
-@pytest.mark.parametrize("dialect", _NATIVE)
+def _kinds(answer: Answer) -> tuple[str, str, list[tuple[str, str]]]:
+    """Thinking, words and calls, for APIs that keep each in one place."""
+    said = _said(answer)
+    thinking, words = ("".join(text for kind, text in said if kind == name) for name in ("Reasoning", "Text"))
+    return thinking, words, [one for one in said if one[0] == "ToolCall"]
+
+
+@pytest.mark.parametrize("dialect", _UNSIGNED)
+@given(answer=_answers(), size=st.integers(1, 8), batch=st.integers(1, 4), cut=st.integers(1, 60))
+def test_what_an_unsigned_answer_says_comes_back_whole_and_streamed(
+    dialect: str, answer: Answer, size: int, batch: int, cut: int
+) -> None:
+    one = conversation_dialect(dialect)
+    whole = one.parse_answer(one.render_answer(answer, _request(dialect), now=1))
+    renderer = one.stream_renderer(_request(dialect), now=1, new_id="01NEW", framing="sse")
+    events = _streamed(answer, size)
+    wire = b"".join(renderer.feed(events[at : at + batch]) for at in range(0, len(events), batch))
+    parser = one.stream_parser()
+    read: list[StreamEvent] = []
+    for at in range(0, len(wire), cut):
+        read.extend(parser.feed(wire[at : at + cut]))
+    read.extend(parser.close())
+    assert isinstance(read[-1], AnswerEnded)
+    streamed = collect_stream(read)
+    assert _kinds(streamed) == _kinds(whole) == _kinds(answer)
+    assert streamed.choices[0].finish == whole.choices[0].finish
+    assert streamed.usage == whole.usage
+    assert whole.usage is not None
+    assert answer.usage is not None
+    assert whole.usage.totals() == answer.usage.totals()
+
+
+@pytest.mark.parametrize("dialect", [*_UNSIGNED, "ollama-generate"])
+@given(answer=_answers(), size=st.integers(1, 8), cut=st.integers(1, 400))
+def test_a_watch_finds_what_a_reader_finds(dialect: str, answer: Answer, size: int, cut: int) -> None:
+    one = conversation_dialect(dialect)
+    wire = one.stream_renderer(_request(dialect), now=1, new_id="01NEW", framing="sse").feed(_streamed(answer, size))
+    watch = one.stream_watch(hide_usage=False)
+    assert b"".join(watch.feed(wire[at : at + cut]) for at in range(0, len(wire), cut)) == wire
+    assert (watch.ended, watch.failed) == (True, False)
+    assert watch.facts().usage == collect_stream(one.stream_parser().feed(wire)).usage
+
+
+@pytest.mark.parametrize("dialect", [*_NATIVE, *_UNSIGNED, "ollama-generate"])
 @given(
     body=st.binary(max_size=60)
     | st.recursive(

@@ -34,7 +34,9 @@ def test_the_dialect_is_found_by_its_name() -> None:
 
 def test_settings_stand_with_each_text_and_no_model_does() -> None:
     losses = Losses()
-    request = EmbeddingsRequest(model=_MODEL, inputs=("a", "b"), dimensions=8, task="CLUSTERING", user="u")
+    request = EmbeddingsRequest(
+        dialect="vertex-content-embeddings", model=_MODEL, inputs=("a", "b"), dimensions=8, task="clustering", user="u"
+    )
     config = {"embedContentConfig": {"taskType": "CLUSTERING", "outputDimensionality": 8}}
     assert _sent(request, losses) == {"requests": [_content("a") | config, _content("b") | config]}
     assert losses.fields == ["user"]
@@ -42,7 +44,9 @@ def test_settings_stand_with_each_text_and_no_model_does() -> None:
 
 
 def test_without_settings_there_is_no_place_for_them() -> None:
-    assert _sent(EmbeddingsRequest(model=_MODEL, inputs=("a",))) == {"requests": [_content("a")]}
+    assert _sent(EmbeddingsRequest(dialect="vertex-content-embeddings", model=_MODEL, inputs=("a",))) == {
+        "requests": [_content("a")]
+    }
 
 
 def test_one_content_is_asked_for_as_a_batch_and_answered_as_one() -> None:
@@ -58,7 +62,7 @@ def test_one_content_is_asked_for_as_a_batch_and_answered_as_one() -> None:
 
 def test_tokens_of_another_vocabulary_are_refused() -> None:
     with pytest.raises(BadRequest):
-        _sent(EmbeddingsRequest(model=_MODEL, inputs=((1,),)))
+        _sent(EmbeddingsRequest(dialect="vertex-content-embeddings", model=_MODEL, inputs=((1,),)))
 
 
 def test_bytes_that_pass_are_not_touched() -> None:

@@ -42,9 +42,10 @@ def test_instances_are_inputs() -> None:
         }
     )
     assert request == EmbeddingsRequest(
+        dialect="vertex-embeddings",
         model="text-embedding-005",
         inputs=("a", "b"),
-        task="CLUSTERING",
+        task="clustering",
         dimensions=8,
         rest={"new": 1, "parameters": {"autoTruncate": False}},
     )
@@ -77,20 +78,22 @@ def test_what_cannot_be_read_is_named(body: object, param: str) -> None:
 
 def test_callers_of_other_apis_are_written() -> None:
     losses = Losses()
-    request = EmbeddingsRequest(model="m", inputs=("a",), single=True, dimensions=4, user="u")
+    request = EmbeddingsRequest(
+        dialect="vertex-embeddings", model="m", inputs=("a",), single=True, dimensions=4, user="u"
+    )
     assert _sent(request, losses) == {"instances": [{"content": "a"}], "parameters": {"outputDimensionality": 4}}
     assert losses.fields == ["user"]
 
 
 def test_tokens_of_another_vocabulary_are_refused() -> None:
     with pytest.raises(BadRequest) as raised:
-        _sent(EmbeddingsRequest(model="m", inputs=((1, 2),)))
+        _sent(EmbeddingsRequest(dialect="openai-embeddings", model="m", inputs=((1, 2),)))
     assert raised.value.param == "input[0]"
 
 
 def test_an_answer_is_read_and_its_tokens_added_up() -> None:
     body = msgspec.json.encode({"predictions": [_prediction(0.5, 1), _prediction(0.25, tokens=4.0)]})
-    request = EmbeddingsRequest(model="m", inputs=("a", "b"))
+    request = EmbeddingsRequest(dialect="vertex-embeddings", model="m", inputs=("a", "b"))
     answer = DIALECT.parse_answer(body, request)
     assert answer == EmbeddingsAnswer(model="m", vectors=((0.5, 1.0), (0.25,)), usage=Usage(input_fresh=7))
     assert DIALECT.facts(body).usage == Usage(input_fresh=7)
@@ -105,7 +108,9 @@ def test_an_answer_is_read_and_its_tokens_added_up() -> None:
 )
 def test_what_the_api_does_not_promise_is_refused(body: object) -> None:
     with pytest.raises(UpstreamGarbled):
-        DIALECT.parse_answer(msgspec.json.encode(body), EmbeddingsRequest(model="m", inputs=("a",)))
+        DIALECT.parse_answer(
+            msgspec.json.encode(body), EmbeddingsRequest(dialect="vertex-embeddings", model="m", inputs=("a",))
+        )
 
 
 @given(st.binary(max_size=60) | st.sampled_from([b'{"predictions":[{"embeddings":5}]}', b"[" * 5000]))
@@ -115,11 +120,16 @@ def test_facts_never_fail(body: bytes) -> None:
 
 @given(
     st.lists(st.text(max_size=9), min_size=1, max_size=4),
-    st.none() | st.sampled_from(["CLUSTERING", "RETRIEVAL_QUERY"]),
+    st.none() | st.sampled_from(["clustering", "query", "CODE_RETRIEVAL_QUERY"]),
     st.none() | st.integers(1, 3072),
 )
 def test_what_is_written_is_read_again(inputs: list[str], task: str | None, dimensions: int | None) -> None:
     request = EmbeddingsRequest(
-        model="text-embedding-005", inputs=tuple(inputs), task=task, dimensions=dimensions, rest={"new": [1]}
+        dialect="vertex-embeddings",
+        model="text-embedding-005",
+        inputs=tuple(inputs),
+        task=task,
+        dimensions=dimensions,
+        rest={"new": [1]},
     )
     assert _parse(_sent(request)) == request

@@ -229,8 +229,14 @@ def test_the_tutorial_sees_its_usage(up: Up) -> None:
 
 @pytest.mark.parametrize(
     ("name", "package", "times"),
-    [("sdk-openai", "openai", 2), ("sdk-anthropic", "anthropic", 1), ("sdk-google", "google.genai", 1)],
-    ids=["openai", "anthropic", "google"],
+    [
+        ("sdk-openai", "openai", 2),
+        ("sdk-anthropic", "anthropic", 1),
+        ("sdk-google", "google.genai", 1),
+        ("sdk-cohere", "cohere", 1),
+        ("sdk-ollama", "ollama", 1),
+    ],
+    ids=["openai", "anthropic", "google", "cohere", "ollama"],
 )
 def test_an_sdk_program_works(up: Up, name: str, package: str, times: int) -> None:
     if importlib.util.find_spec(package.partition(".")[0]) is None:

@@ -25,11 +25,10 @@ _ENDPOINTS = {
     "responses": "openai-responses",
     "messages": "anthropic-messages",
     "generate": "gemini",
+    "ollama-chat": "ollama-chat",
+    "ollama-generate": "ollama-generate",
 }
-_OTHER_APIS = {"cohere"}
-_RECORDINGS = [
-    one for endpoint in _ENDPOINTS for one in recordings(endpoint=endpoint) if one.provider not in _OTHER_APIS
-]
+_RECORDINGS = [one for endpoint in _ENDPOINTS for one in recordings(endpoint=endpoint)]
 _EMBEDDINGS = [one for one in recordings(endpoint="embeddings") if one.provider in {"openai", "mistral"}]
 _NAMES = {"azure": "azureopenai", "azure-openai": "azureopenai"}
 """What recordings call a provider → what we do, where the two differ."""
@@ -39,19 +38,32 @@ _PATHS = {
     "openai-chat": "/v1/chat/completions",
     "openai-responses": "/v1/responses",
     "anthropic-messages": "/v1/messages",
+    "cohere-chat": "/v2/chat",
+    "ollama-chat": "/api/chat",
+    "ollama-generate": "/api/generate",
 }
 _WHOLE_KIND = {
     "openai-chat": "openai.chat",
     "openai-responses": "openai.response",
     "anthropic-messages": "anthropic.message",
     "gemini": "gemini.response",
+    "cohere-chat": "cohere.chat",
+    "ollama-chat": "ollama.chat",
 }
 _EVENT_KIND = {
     "openai-chat": "openai.chat.chunk",
     "openai-responses": "openai.response.event",
     "anthropic-messages": "anthropic.event",
     "gemini": "gemini.response",
+    "cohere-chat": "cohere.event",
+    "ollama-chat": "ollama.chat",
 }
+_LINES = {"ollama-chat", "ollama-generate"}
+"""Dialects whose streams are lines."""
+
+
+def _dialect(recording: Recording) -> str:
+    return "cohere-chat" if recording.provider == "cohere" else _ENDPOINTS[recording.endpoint]
 
 
 def _id(recording: Recording) -> str:
@@ -64,7 +76,7 @@ def _route(recording: Recording) -> str:
     if recording.endpoint == "generate":
         return "vertex" if recording.provider == "vertex" else "gemini"
     name = _NAMES.get(recording.provider, recording.provider)
-    if name in provider_names() and _ENDPOINTS[recording.endpoint] in provider(name).conversation:
+    if name in provider_names() and _dialect(recording) in provider(name).conversation:
         return name
     # Any server of the Responses API is reached as OpenAI's own is.
     return "openai" if recording.endpoint == "responses" else "openai-compatible"
@@ -120,7 +132,8 @@ def _recorded_answer(recording: Recording) -> script.Answer:
     headers = [("content-type", kind), *((n, v) for n, v in recording.headers.items() if _PASSED.fullmatch(n))]
     if not recording.is_stream:
         return script.Answer(status=recording.status, headers=headers, acts=[script.Send(recording.body)])
-    headers[0] = ("content-type", kind if "event-stream" in kind else "text/event-stream")
+    if "ndjson" not in kind:
+        headers[0] = ("content-type", kind if "event-stream" in kind else "text/event-stream")
     body, grain = recording.body, 1 + len(recording.body) // 20_000
     parts: list[bytes] = []
     at = 0
@@ -133,7 +146,7 @@ def _recorded_answer(recording: Recording) -> script.Answer:
 
 def _own_request(recording: Recording) -> tuple[str, dict[str, Any]]:
     """Ask in the provider's own dialect, with the recorded request where there is one."""
-    dialect = _ENDPOINTS[recording.endpoint]
+    dialect = _dialect(recording)
     path, body = _request(dialect, f"{_route(recording)}/recorded", stream=recording.is_stream)
     if isinstance(recording.request_body, dict):
         chosen = {name: body[name] for name in ("model", "stream", "stream_options") if name in body}
@@ -147,8 +160,12 @@ def _request(dialect: str, model: str, *, stream: bool) -> tuple[str, dict[str, 
         action = "streamGenerateContent?alt=sse" if stream else "generateContent"
         return f"/v1beta/models/{model}:{action}", {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
     body: dict[str, Any] = {"model": model}
+    if dialect in _LINES:
+        body["stream"] = stream
     if dialect == "openai-responses":
         body["input"] = "hi"
+    elif dialect == "ollama-generate":
+        body["prompt"] = "hi"
     else:
         body["messages"] = [{"role": "user", "content": "hi"}]
     if dialect == "anthropic-messages":
@@ -161,6 +178,8 @@ def _request(dialect: str, model: str, *, stream: bool) -> tuple[str, dict[str, 
 
 
 def _data(stream: bytes) -> list[str]:
+    if stream.startswith(b"{"):
+        return stream.decode().splitlines()
     decoder = SseDecoder()
     return [event.data for event in [*decoder.feed(stream), *decoder.close()]]
 
@@ -175,7 +194,12 @@ def _raw_usage(bodies: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Find the last usage an answer reports, in any dialect, without the gateway's help."""
     found: dict[str, Any] | None = None
     for body in bodies:
-        inner = body.get("response") or body.get("message") or {}
+        inner = body.get("response") or body.get("message") or body.get("delta") or {}
+        if "eval_count" in body:
+            found = {name: body.get(name, 0) for name in ("prompt_eval_count", "eval_count")}
+            continue
+        if isinstance(inner, str):
+            continue
         one = (
             body.get("usage") or body.get("usageMetadata") or inner.get("usage") or body.get("x_groq", {}).get("usage")
         )
@@ -188,7 +212,11 @@ def _raw_usage(bodies: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 def _second_opinion(dialect: str, raw: dict[str, Any]) -> tuple[int, int, int, int]:
     """Read input, output, cached and reasoning tokens with other people's code."""
-    if dialect == "gemini":
+    if dialect in _LINES:
+        return raw["prompt_eval_count"], raw["eval_count"], 0, 0
+    if dialect == "cohere-chat":
+        body, provider, flavor = {"model": "command-r-08-2024", "usage": raw}, "cohere", "tokens"
+    elif dialect == "gemini":
         body, provider, flavor = {"modelVersion": "gemini-2.5-flash", "usageMetadata": raw}, "google", "default"
     elif dialect == "anthropic-messages":
         body, provider, flavor = {"model": "claude-sonnet-4-5", "usage": raw}, "anthropic", "default"
@@ -211,7 +239,14 @@ def _assert_metered(recording: Recording, usage: Usage) -> None:
         assert usage.source != "provider"
         return
     assert usage.source == "provider"
-    expected_in, expected_out, cached, reasoning = _second_opinion(_ENDPOINTS[recording.endpoint], raw)
+    expected_in, expected_out, cached, reasoning = _second_opinion(_dialect(recording), raw)
+    if recording.provider == "cohere":
+        cached = int(raw.get("cached_tokens", 0))
+        billed = extract_usage({"model": "command-r-08-2024", "usage": raw}, provider_id="cohere").usage
+        charged = usage.billed_input, usage.output_tokens if usage.billed_output is None else usage.billed_output
+        assert charged == (billed.input_tokens, billed.output_tokens)
+    if recording.endpoint in _LINES:
+        assert bool(usage.anomaly) == (b"prompt_eval_count" not in recording.body)
     if usage.anomaly and "prompt_tokens" in raw:
         # The recorded breakdown exceeds its own total: the totals must stand.
         assert usage.input_tokens == raw["prompt_tokens"]
@@ -224,7 +259,7 @@ def _assert_metered(recording: Recording, usage: Usage) -> None:
         )
         expected_out += sum(one["output_tokens"] for one in beside)
         cached += sum(one["cache_read_input_tokens"] for one in beside)
-    if recording.endpoint == "chat":
+    if recording.endpoint == "chat" and recording.provider != "cohere":
         if raw.get("total_tokens") != raw["prompt_tokens"] + raw["completion_tokens"]:
             expected_out += usage.reasoning  # this server counts its reasoning beside its completion
         cached = cached or raw.get("prompt_cache_hit_tokens") or raw.get("num_cached_tokens") or 0
@@ -240,7 +275,8 @@ def test_a_caller_of_the_same_dialect_gets_the_recorded_bytes(replay: Replay, re
     answer, record = replay.ask(recording, path, body)
     assert answer.status_code == recording.status
     if recording.is_stream:
-        assert answer.headers["content-type"].startswith("text/event-stream")
+        kind = "application/x-ndjson" if _dialect(recording) in _LINES else "text/event-stream"
+        assert answer.headers["content-type"].startswith(kind)
         assert answer.content.rstrip() == recording.body.rstrip()
     else:
         assert answer.content == recording.body
@@ -262,12 +298,15 @@ def _upstream_body(body: Any) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in {"model", "stream_options"}}
 
 
-# No provider's preferred dialect is Responses: such an answer is only ever asked for by a caller of Responses.
+# No provider's preferred dialect is Responses or a lone prompt: such answers are only ever asked for by such callers.
 _OTHER_CALLERS = [
     pytest.param(recording, caller, id=f"{recording.id} to {caller}")
     for recording in _ANSWERS
     for caller in _WHOLE_KIND
-    if caller != _ENDPOINTS[recording.endpoint] and recording.endpoint != "responses"
+    if caller != _dialect(recording)
+    and recording.endpoint not in {"responses", "ollama-generate"}
+    # Such callers are passed to the server's other API, unread.
+    and (recording.endpoint, caller) != ("ollama-chat", "openai-chat")
 ]
 
 
@@ -299,7 +338,10 @@ def test_a_recorded_error_keeps_its_status_and_words_for_every_caller(
     path, body = _request(caller, f"{_route(recording)}/recorded", stream=False)
     answer, record = replay.ask(recording, path, body)
     assert (answer.status_code, record.status, record.outcome) == (recording.status, recording.status, "error")
-    assert answer.json()["error"]["message"] == msgspec.json.decode(recording.body)["error"]["message"]
+    said = answer.json()
+    error = said.get("error", said)
+    message = error if isinstance(error, str) else error["message"]
+    assert message == msgspec.json.decode(recording.body)["error"]["message"]
     assert answer.headers["x-should-retry"] == "false"
 
 

@@ -15,6 +15,7 @@ MODELS = {
     "anthropic": "anthropic/claude-haiku-4-5",
     "gemini": "gemini/gemini-2.5-flash",
     "azureopenai": "azureopenai/gpt-4o-mini",
+    "cohere": "cohere/command-a-03-2025",
     "ollama": "ollama/llama3.2",
     "vllm": "vllm/meta-llama/Llama-3.3-70B-Instruct",
 }

@@ -98,6 +98,12 @@ SHAPES: list[tuple[str, str, Any, Any]] = [
         },
         lambda ones: {"models": ones},
     ),
+    (
+        "cohere",
+        "/v1",
+        {"name": "fast", "is_deprecated": False, "finetuned": False, "endpoints": ["chat"], "features": None},
+        lambda ones: {"models": ones},
+    ),
 ]
 
 
@@ -142,9 +148,10 @@ async def test_a_model_there_is_not_is_not_found(name: str) -> None:
         ({}, "object"),
         ({"anthropic-version": "2023-06-01"}, "has_more"),
         ({"x-goog-api-key": "k"}, "models"),
+        ({"x-fern-sdk-name": "cohere"}, "models"),
         ({"authorization": "Bearer k"}, "object"),
     ],
-    ids=["nothing", "anthropic", "gemini", "openai"],
+    ids=["nothing", "anthropic", "gemini", "cohere", "openai"],
 )
 async def test_where_all_apis_are_spoken_the_headers_tell_which_list_is_meant(
     headers: dict[str, str], member: str
@@ -152,6 +159,47 @@ async def test_where_all_apis_are_spoken_the_headers_tell_which_list_is_meant(
     async with ScriptedUpstream() as up, serving(proxy(route(up, **MODELS), format="any")) as served:
         answer = await served.ask("/v1/models", method="GET", headers=headers)
         assert (answer.status, member in msgspec.json.decode(answer.body)) == (200, True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "member"),
+    [
+        ({}, "owned_by"),
+        ({"anthropic-version": "2023-06-01"}, "display_name"),
+        ({"x-fern-sdk-name": "cohere"}, "endpoints"),
+    ],
+    ids=["nothing", "anthropic", "cohere"],
+)
+async def test_and_whose_description_of_one_model(headers: dict[str, str], member: str) -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up, **MODELS), format="any")) as served:
+        answer = await served.ask("/v1/models/fast", method="GET", headers=headers)
+        assert (answer.status, member in msgspec.json.decode(answer.body)) == (200, True)
+
+
+@pytest.mark.parametrize("format", ["ollama", "any"])
+async def test_an_api_that_names_the_model_in_the_body_is_told_of_it(format: str) -> None:  # noqa: A002 - the setting's name
+    async with ScriptedUpstream() as up, serving(proxy(route(up, **MODELS), format=format)) as served:
+        listed = await served.ask("/api/tags", method="GET")
+        assert [one["model"] for one in msgspec.json.decode(listed.body)["models"]] == NAMES
+        found = await served.ask("/api/show", {"model": "fast"})
+        assert (found.status, msgspec.json.decode(found.body)["name"]) == (200, "fast")
+        missing = await served.ask("/api/show", {"model": "nothing"})
+        assert missing.status == 404
+        assert "GET /api/tags lists those there are" in msgspec.json.decode(missing.body)["error"]
+        assert up.requests == []
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"model":7}', b"nope"], ids=repr)
+async def test_a_body_that_names_no_model_is_refused(body: bytes) -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up, **MODELS), format="ollama")) as served:
+        answer = await served.ask("/api/show", raw=body)
+        assert (answer.status, "model: required" in msgspec.json.decode(answer.body)["error"]) == (400, True)
+
+
+async def test_what_an_api_says_of_itself_is_said() -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up, **MODELS), format="ollama")) as served:
+        answer = await served.ask("/api/version", method="GET")
+        assert (answer.status, list(msgspec.json.decode(answer.body))) == (200, ["version"])
 
 
 async def test_a_list_of_models_is_a_call_with_a_record_and_policies() -> None:

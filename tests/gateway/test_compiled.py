@@ -24,11 +24,19 @@ CALLS = [
     ("gemini", "/v1/models/m:generateContent", GENERATE, "gemini"),
     ("gemini", "/models/m:generateContent", GENERATE, "gemini"),
     ("gemini", "/models/m:embedContent", {"content": {"parts": [{"text": "hi"}]}}, "gemini-embeddings"),
+    ("cohere", "/v2/chat", CHAT, "cohere-chat"),
+    ("cohere", "/chat", CHAT, "cohere-chat"),
+    ("cohere", "/v2/embed", {"model": "m", "texts": ["hi"], "input_type": "search_query"}, "cohere-embeddings"),
+    ("ollama", "/api/chat", CHAT, "ollama-chat"),
+    ("ollama", "/api/generate", {"model": "m", "prompt": "hi"}, "ollama-generate"),
+    ("ollama", "/api/embed", {"model": "m", "input": "hi"}, "ollama-embeddings"),
 ]
 ERRORS = {
     "openai": lambda body: body["error"]["message"],
     "anthropic": lambda body: body["type"] == "error" and body["error"]["message"],
     "gemini": lambda body: (body["error"]["code"], body["error"]["message"])[1],
+    "cohere": lambda body: body["message"],
+    "ollama": lambda body: body["error"],
 }
 FORMATS = pytest.mark.parametrize("api", ERRORS)
 
@@ -205,3 +213,11 @@ async def test_a_provider_without_embeddings_says_so() -> None:
         error = msgspec.json.decode(answer.body)["error"]
         assert (answer.status, error["code"], error["param"]) == (400, "operation_not_supported", "model")
         assert "has no embeddings" in error["message"]
+
+
+async def test_a_provider_without_conversations_says_so() -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up, provider="voyage"))) as served:
+        answer = await served.ask()
+        error = msgspec.json.decode(answer.body)["error"]
+        assert (answer.status, error["code"], error["param"]) == (400, "operation_not_supported", "model")
+        assert "has no conversations" in error["message"]

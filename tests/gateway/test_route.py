@@ -66,8 +66,12 @@ def test_every_dialect_is_found_by_its_name() -> None:
         "gemini",
         "bedrock-converse",
         "bedrock-invoke",
+        "cohere-chat",
+        "ollama-chat",
+        "ollama-generate",
     }
-    assert set(found.embeddings) >= {"openai-embeddings", "gemini-embeddings", "vertex-embeddings"}
+    assert set(found.embeddings) >= {"openai-embeddings", "gemini-embeddings", "vertex-embeddings", "voyage-embeddings"}
+    assert not set(found.conversation) & set(found.embeddings)
 
 
 ONE_REPEAT = Retries(attempts=1, backoff_seconds=0.001)

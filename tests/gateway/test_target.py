@@ -295,3 +295,12 @@ async def test_the_newer_base_url_is_asked_in_the_newer_way() -> None:
             assert (recorded.path, recorded.query) == ("/openai/v1/chat/completions", "")
             assert recorded.json()["model"] == "my-deployment"  # type: ignore[index]
             assert recorded.header("api-key") == KEY
+
+
+@pytest.mark.parametrize("tail", ["", "/", "/v1", "/v1/"])
+async def test_an_end_of_the_base_url_that_may_be_written_is_not_written_twice(tail: str) -> None:
+    async with ScriptedUpstream() as up:
+        up.on(OK)
+        async with serving(proxy(route(f"{up.url}/root{tail}", provider="ollama"))) as served:
+            await served.ask()
+            assert up.requests[0].path == "/root/v1/chat/completions"

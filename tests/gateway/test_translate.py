@@ -160,24 +160,37 @@ SPOKEN: dict[str, tuple[str, str, dict[str, Any]]] = {
     "responses": ("/v1/responses", "/v1/responses", {"input": QUESTION}),
     "anthropic": ("/v1/messages", "/v1/messages", {"messages": QUESTION, "max_tokens": 50}),
     "gemini": ("/v1beta/models/m:generateContent", "/v1beta/models/m:streamGenerateContent?alt=sse", GENERATE),
+    "cohere": ("/v2/chat", "/v2/chat", {"messages": QUESTION}),
+    "ollama": ("/api/chat", "/api/chat", {"messages": QUESTION}),
+    "prompt": ("/api/generate", "/api/generate", {"prompt": QUESTION[0]["content"]}),
 }
 PROVIDERS = {
     "openai": "/openai/v1",
     "anthropic": "/anthropic/v1",
     "gemini": "/gemini/v1beta",
-    "ollama": "/ollama/v1",
+    "cohere": "/cohere",
+    "ollama": "/ollama",
+    "ollama ": "/ollama/v1",
     "groq": "/compatible/v1",
 }
+"""Provider → where the simulator speaks it; the second of one is an address as older configurations have it."""
 DIALECTS = {
     "openai": "openai-chat",
     "anthropic": "anthropic-messages",
     "gemini": "gemini",
-    "ollama": "openai-chat",
+    "cohere": "cohere-chat",
+    "ollama": "ollama-chat",
     "groq": "openai-chat",
 }
+OWN = {
+    ("responses", "openai"): "openai-responses",
+    ("chat", "ollama"): "openai-chat",
+    ("prompt", "ollama"): "ollama-generate",
+}
+"""Callers whose bytes pass, though it is not what the provider speaks by preference."""
 
 
-SAID = re.compile(rb'"(?:content|text|delta)":\s*"((?:[^"\\]|\\.)*)"')
+SAID = re.compile(rb'"(?:content|text|delta|response)":\s*"((?:[^"\\]|\\.)*)"')
 
 
 @pytest.fixture(scope="module")
@@ -193,9 +206,8 @@ async def test_every_caller_is_understood_by_every_provider(
     spoken: str, provider: str, streamed: bool, sim: RunningSim
 ) -> None:
     plain, streaming, body = SPOKEN[spoken]
-    served_by = proxy(
-        route(f"{sim.url}{PROVIDERS[provider]}", provider=provider, target_model="sim"), format="any", **NO_REPEATS
-    )
+    base_url, provider = f"{sim.url}{PROVIDERS[provider]}", provider.strip()
+    served_by = proxy(route(base_url, provider=provider, target_model="sim"), format="any", **NO_REPEATS)
     async with serving(served_by) as served:
         request = body if spoken == "gemini" else {**body, "model": "m", "stream": streamed}
         answer = await in_time(served.ask(streaming if streamed else plain, request))
@@ -205,8 +217,7 @@ async def test_every_caller_is_understood_by_every_provider(
         assert (record.outcome, record.usage.source, record.served_model) == ("ok", "provider", "sim")
         assert record.usage.input_tokens > 0
         assert record.usage.output_tokens > 0
-        same = spoken == "responses" and provider == "openai"
-        assert record.provider_dialect == ("openai-responses" if same else DIALECTS[provider])
+        assert record.provider_dialect == OWN.get((spoken, provider), DIALECTS[provider])
 
 
 async def test_a_gemini_stream_without_events_is_one_array(sim: RunningSim) -> None:
@@ -219,22 +230,48 @@ async def test_a_gemini_stream_without_events_is_one_array(sim: RunningSim) -> N
         assert said[-1]["candidates"][0]["finishReason"] == "STOP"
 
 
-@pytest.mark.parametrize("provider", ["openai", "gemini"])
-@pytest.mark.parametrize("spoken", ["openai", "gemini"])
+EMBEDDING_MODELS = {
+    "openai": "text-embedding-3-small",
+    "gemini": "gemini-embedding-001",
+    "cohere": "embed-v4.0",
+    "ollama": "nomic-embed-text",
+}
+BATCH = {"requests": [{"model": "models/m", "content": {"parts": [{"text": text}]}} for text in "ab"]}
+EMBEDDED: dict[str, tuple[str, Any, Any]] = {
+    "openai": (
+        "/v1/embeddings",
+        {"model": "m", "input": ["a", "b"]},
+        lambda body: [one["embedding"] for one in body["data"]],
+    ),
+    "gemini": (
+        "/v1beta/models/m:batchEmbedContents",
+        BATCH,
+        lambda body: [one["values"] for one in body["embeddings"]],
+    ),
+    "cohere": (
+        "/v2/embed",
+        {"model": "m", "texts": ["a", "b"], "input_type": "search_query"},
+        lambda body: body["embeddings"]["float"],
+    ),
+    "ollama": ("/api/embed", {"model": "m", "input": ["a", "b"]}, lambda body: body["embeddings"]),
+}
+
+
+@pytest.mark.parametrize("provider", EMBEDDING_MODELS)
+@pytest.mark.parametrize("spoken", EMBEDDED)
 async def test_embeddings_are_translated_too(spoken: str, provider: str, sim: RunningSim) -> None:
-    model = "text-embedding-3-small" if provider == "openai" else "gemini-embedding-001"
+    path, body, vectors = EMBEDDED[spoken]
+    model = EMBEDDING_MODELS[provider]
     target = route(f"{sim.url}{PROVIDERS[provider]}", provider=provider, target_model=model)
     async with serving(proxy(target, format="any")) as served:
-        if spoken == "openai":
-            answer = await in_time(served.ask("/v1/embeddings", {"model": "m", "input": ["a", "b"]}))
-            vectors = [one["embedding"] for one in msgspec.json.decode(answer.body)["data"]]
-        else:
-            requests = [{"model": "models/m", "content": {"parts": [{"text": text}]}} for text in "ab"]
-            answer = await in_time(served.ask("/v1beta/models/m:batchEmbedContents", {"requests": requests}))
-            vectors = [one["values"] for one in msgspec.json.decode(answer.body)["embeddings"]]
-        assert answer.status == 200
-        assert len(vectors) == 2
+        answer = await in_time(served.ask(path, body))
+        assert answer.status == 200, answer.body
+        assert [
+            abs(sum(value * value for value in one) - 1) < 0.001 for one in vectors(msgspec.json.decode(answer.body))
+        ]
+        assert len(vectors(msgspec.json.decode(answer.body))) == 2
         assert served.record.operation == "embeddings"
+        assert served.record.usage.input_tokens == 2
 
 
 async def test_an_embeddings_error_is_translated() -> None:

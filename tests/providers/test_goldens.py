@@ -3,6 +3,7 @@
 `tests/golden/providers/<provider>/<caller's dialect>/<case>.json` is what `tests/corpus/<caller's dialect>/<case>.json`
 becomes. Requests in a dialect that the provider speaks need no golden: their bytes pass, but for the model.
 `model.txt` beside them names a model of the provider's own, for some of what is sent depends on the model.
+Embeddings lie in a folder `embeddings` of either side.
 `TOLLWAY_UPDATE_GOLDENS=1` writes them anew; read the difference.
 """
 
@@ -16,7 +17,7 @@ import pytest
 from tollway.core.conversation import Losses
 from tollway.core.errors import BadRequest
 from tollway.dialects.fitting import fitted
-from tollway.dialects.registry import conversation_dialect
+from tollway.dialects.registry import conversation_dialect, embeddings_dialect
 from tollway.interfaces.provider import Provider
 from tollway.snapshot.plugins import provider, provider_names
 
@@ -26,7 +27,10 @@ _GOLDEN = _TESTS / "golden" / "providers"
 _UPDATE = os.environ.get("TOLLWAY_UPDATE_GOLDENS") == "1"
 
 _FILES = {path.relative_to(_CORPUS).with_suffix("").as_posix(): path for path in sorted(_CORPUS.glob("*/*.json"))}
-_PAIRS = [(name, case) for name in provider_names() for case in _FILES]
+_PAIRS = [(name, case) for name in provider_names() if provider(name).conversation for case in _FILES]
+_EMBEDDINGS = {
+    path.relative_to(_CORPUS).with_suffix("").as_posix(): path for path in sorted(_CORPUS.glob("embeddings/*/*.json"))
+}
 
 
 def _model(name: str) -> str:
@@ -43,6 +47,13 @@ def _served(name: str, case: str) -> Provider:
 
 
 _TRANSLATED = [(name, case) for name, case in _PAIRS if _dialect_of(case) not in _served(name, case).conversation]
+_EMBEDDED = [
+    (name, case)
+    for name in provider_names()
+    if provider(name).embeddings
+    for case in _EMBEDDINGS
+    if _dialect_of(case.removeprefix("embeddings/")) not in provider(name).embeddings
+]
 _PASSED = [pair for pair in _PAIRS if pair not in _TRANSLATED]
 
 
@@ -62,9 +73,25 @@ def _rendered(name: str, case: str) -> dict[str, Any]:
     return {"dialect": dialect, "losses": losses.fields, "request": members | dict(target.body)}
 
 
-@pytest.mark.parametrize(("name", "case"), _TRANSLATED)
+def _embedded(name: str, case: str) -> dict[str, Any]:
+    target = provider(name)
+    dialect = next(iter(target.embeddings))
+    losses = Losses()
+    try:
+        request = embeddings_dialect(_dialect_of(case.removeprefix("embeddings/"))).parse_request(
+            _EMBEDDINGS[case].read_bytes(), path_model="", path_action="batchEmbedContents"
+        )
+        sent = embeddings_dialect(dialect).render_request(
+            msgspec.structs.replace(request, model=_model(name)), target, losses
+        )
+    except BadRequest as refusal:
+        return {"dialect": dialect, "refused": {"param": refusal.param, "message": refusal.message}}
+    return {"dialect": dialect, "losses": losses.fields, "request": msgspec.json.decode(sent)}
+
+
+@pytest.mark.parametrize(("name", "case"), [*_TRANSLATED, *_EMBEDDED])
 def test_a_provider_gets_what_the_golden_says(name: str, case: str) -> None:
-    rendered = _rendered(name, case)
+    rendered = _embedded(name, case) if case in _EMBEDDINGS else _rendered(name, case)
     path = _GOLDEN / name / f"{case}.json"
     if _UPDATE:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +114,7 @@ def test_in_a_dialect_it_speaks_a_provider_gets_the_callers_own_bytes_but_for_th
 
 
 def test_every_golden_belongs_to_a_case() -> None:
-    expected = {_GOLDEN / name / f"{case}.json" for name, case in _TRANSLATED}
+    expected = {_GOLDEN / name / f"{case}.json" for name, case in [*_TRANSLATED, *_EMBEDDED]}
     orphans = sorted(str(path.relative_to(_GOLDEN)) for path in set(_GOLDEN.rglob("*.json")) - expected)
     assert orphans == []
 

@@ -233,7 +233,7 @@ def _endpoint_of(body: Any) -> str:
         return "generate"
     if kind in {"message", "message_start"}:
         return "messages"
-    if "choices" in body:
+    if "choices" in body or "finish_reason" in body:
         return "chat"
     if kind in {"message-start", "messageStart"} or "messageStart" in body or "output" in body:
         return "converse" if "messageStart" in body or "output" in body else "chat"

@@ -6,7 +6,16 @@ import warnings
 from types import ModuleType
 from typing import Any
 
+import ollama
+from cohere.v2.types import V2ChatResponse, v2chat_stream_response
+from pydantic import BaseModel, ValidationError
 from tests.support.recordings import material
+
+_COHERE_EVENTS: dict[str, type[BaseModel]] = {
+    model.model_fields["type"].default: model
+    for name, model in vars(v2chat_stream_response).items()
+    if name.endswith("V2ChatStreamResponse") and isinstance(model, type) and issubclass(model, BaseModel)
+}
 
 
 @functools.cache
@@ -36,6 +45,27 @@ def complaints(kind: str, body: Any) -> list[str]:
 
     Kinds: `openai.chat`, `openai.chat.chunk`, `openai.response`, `openai.response.event`,
     `openai.embeddings`, `openai.error`, `openai.chat.request`, `anthropic.message`,
-    `anthropic.event`, `gemini.response`. Schemas are checked where `jsonschema` is installed.
+    `anthropic.event`, `gemini.response`; `cohere.chat`, `cohere.event`, `ollama.chat` and `ollama.generate`
+    by the vendors' SDKs alone. Schemas are checked where `jsonschema` is installed.
     """
+    if kind.startswith(("cohere.", "ollama.")):
+        return _sdk_complaints(kind, body)
     return _validators().check(kind, body, how=_ways())
+
+
+def _sdk_complaints(kind: str, body: Any) -> list[str]:
+    model: type[BaseModel]
+    match kind:
+        case "cohere.chat":
+            model = V2ChatResponse
+        case "cohere.event":
+            model = _COHERE_EVENTS[body["type"]]
+        case "ollama.chat":
+            model = ollama.ChatResponse
+        case _:
+            model = ollama.GenerateResponse
+    try:
+        model.model_validate(body)
+    except ValidationError as error:
+        return [str(error)]
+    return []

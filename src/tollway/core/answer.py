@@ -87,6 +87,8 @@ class PartStarted(msgspec.Struct, frozen=True, omit_defaults=True):
     repeats it."""
     media_type: str | None = None
     """For kinds `image` and `audio`, whose deltas are base64."""
+    origin: JsonObject = {}
+    """As `Text.origin`."""
     rest: JsonObject = {}
     """Members of the part that no neutral field stands for (a tool call's `caller`)."""
 

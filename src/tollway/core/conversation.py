@@ -30,6 +30,9 @@ class Text(msgspec.Struct, frozen=True, tag="text", omit_defaults=True):
     """A prompt-cache mark after this part (Anthropic `cache_control`), as written."""
     signature: str | None = None
     """Gemini's thought signature on a text part."""
+    origin: JsonObject = {}
+    """Where the words stood in their own dialect, where that is no text part: read by it alone, and no
+    loss to any other."""
     rest: JsonObject = {}
 
 
@@ -67,6 +70,8 @@ class File(msgspec.Struct, frozen=True, tag="file", omit_defaults=True):
     filename: str | None = None
     file_id: str | None = None
     cache: JsonObject | None = None
+    origin: JsonObject = {}
+    """As `Text.origin`."""
     rest: JsonObject = {}
 
 

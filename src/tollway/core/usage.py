@@ -44,6 +44,11 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fa
     """Server-side search calls the provider bills by the call."""
     provider_total: int | None = None
     """The provider's own total, kept only where it is not the sum of the leaves."""
+    billed_input: Count | None = None
+    """Input tokens the provider bills, kept only where they are not those the model saw: some vendors
+    bill neither the text they add themselves nor what they found in their cache."""
+    billed_output: Count | None = None
+    """Output tokens the provider bills, kept only where they are not those the model wrote."""
     source: UsageSource = "provider"
     anomaly: str = ""
     """Why the provider's breakdown was not believed; empty when all is well."""

@@ -2,14 +2,15 @@
 
 The forms met: `{type: url_citation, url_citation: {url, title, start_index, end_index}}` (Chat), the
 same members flat (Responses), `{type: web_search_result_location, url, title, cited_text}` (Messages,
-which marks a whole text part), `{uri, title, startIndex, endIndex}` (Gemini), and
-`{title, location: {web: {url}}}` (Converse).
+which marks a whole text part), `{uri, title, startIndex, endIndex}` (Gemini),
+`{title, location: {web: {url}}}` (Converse), and `{start, end, sources}`, of which the first source that is
+a document with a `url` counts (Cohere).
 """
 
 import msgspec
 
 from tollway.core.json_value import Json, JsonObject
-from tollway.dialects.caller_fields import as_object, as_text
+from tollway.dialects.caller_fields import as_list, as_object, as_text
 
 
 class UrlCitation(msgspec.Struct, frozen=True):
@@ -30,7 +31,9 @@ def _located(outer: JsonObject) -> JsonObject:
 def url_citation(annotation: Json, start: int, end: int) -> UrlCitation | None:
     """Read an annotation of a text that spans `start` to `end`; None where it names no page."""
     outer = as_object(annotation)
-    inner = as_object(outer.get("url_citation")) or as_object(outer.get("web")) or _located(outer) or outer
+    inner = (
+        as_object(outer.get("url_citation")) or as_object(outer.get("web")) or _located(outer) or _cited(outer) or outer
+    )
     url = as_text(inner.get("url")) or as_text(inner.get("uri"))
     if not url:
         return None
@@ -42,3 +45,12 @@ def url_citation(annotation: Json, start: int, end: int) -> UrlCitation | None:
         start + first if isinstance(first, int) else start,
         start + last if isinstance(last, int) else end,
     )
+
+
+def _cited(outer: JsonObject) -> JsonObject:
+    """Find the page among the sources of a citation, with the place of what is cited."""
+    for source in as_list(outer.get("sources")):
+        document = as_object(as_object(source).get("document"))
+        if as_text(document.get("url")):
+            return {**document, "start_index": outer.get("start"), "end_index": outer.get("end")}
+    return {}

@@ -125,7 +125,13 @@ def _part(part: _OpenPart) -> Part | None:
     started, text = part.started, "".join(part.pieces)
     match started.kind:
         case "text":
-            return Text(text, annotations=tuple(part.annotations), signature=part.signature, rest=started.rest)
+            return Text(
+                text,
+                annotations=tuple(part.annotations),
+                signature=part.signature,
+                origin=started.origin,
+                rest=started.rest,
+            )
         case "reasoning":
             return Reasoning(text=text, signature=part.signature, encrypted=part.encrypted, id=started.item_id)
         case "summary":

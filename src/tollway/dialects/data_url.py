@@ -20,3 +20,21 @@ def split_data_url(url: str | None) -> tuple[str, str] | None:
 def data_url(media_type: str, data: str) -> str:
     """Write base64 as a data URL."""
     return f"data:{media_type};base64,{data}"
+
+
+def plain_text(media_type: str | None, data: str | None, url: str | None = None) -> str | None:
+    """Read inline text, from base64 or a data URL; None where it is something else or elsewhere."""
+    inline = split_data_url(url)
+    if inline is not None:
+        media_type, data = inline
+    if data is None or not (media_type or "").startswith(("text/", "application/json")):
+        return None
+    try:
+        return base64.b64decode("".join(data.split()), validate=True).decode()
+    except ValueError:
+        return None
+
+
+def picture_markdown(url: str | None, media_type: str | None, data: str | None) -> str:
+    """Write a picture as Markdown, for APIs whose answers are words."""
+    return f"![image]({url or data_url(media_type or 'image/png', data or '')})"

@@ -5,9 +5,6 @@ Rules of this file:
 - The requests of one batch must agree in task, title and size: other APIs ask for them once.
 """
 
-import base64
-import binascii
-import struct
 from collections.abc import Mapping
 from typing import Final, cast
 
@@ -19,13 +16,29 @@ from tollway.core.errors import BadRequest, TollwayError, UpstreamAnswered, Upst
 from tollway.core.json_value import NOT_JSON, Json, JsonObject
 from tollway.core.usage import Usage
 from tollway.dialects.caller_fields import Fields, as_count, as_list, as_object, decode_answer, decode_request
+from tollway.dialects.embeddings_carrying import (
+    carried_embeddings_specific,
+    carried_task,
+    drop_set_embeddings_fields,
+    neutral_task,
+    text_inputs,
+)
 from tollway.dialects.gemini.errors import parse_error, render_error
 from tollway.dialects.json_forms import camel_members
+from tollway.dialects.vectors import floats
 from tollway.interfaces.dialect import AnswerFacts, EmbeddingsDialect, Endpoint, InboundFormat
 from tollway.interfaces.provider import Provider
 
 _NAME: Final = "gemini-embeddings"
 _VERSIONS: Final = ("/v1beta", "/v1", "")
+TASKS: Final[Mapping[str, str]] = {
+    "query": "RETRIEVAL_QUERY",
+    "document": "RETRIEVAL_DOCUMENT",
+    "classification": "CLASSIFICATION",
+    "clustering": "CLUSTERING",
+    "similarity": "SEMANTIC_SIMILARITY",
+}
+"""Neutral task → Google's word."""
 
 
 class _Answer(msgspec.Struct, rename="camel"):
@@ -52,6 +65,12 @@ class GeminiEmbeddings:
         for action in ("embedContent", "batchEmbedContents")
     )
 
+    field_names: Mapping[str, str] = {
+        "inputs": "requests",
+        "dimensions": "outputDimensionality",
+        "task": "taskType",
+    }
+
     # the caller's side
 
     def parse_request(self, body: bytes, *, path_model: str, path_action: str) -> EmbeddingsRequest:
@@ -64,7 +83,7 @@ class GeminiEmbeddings:
         fields.take("model")
         if path_action == "embedContent":
             one = _request(fields, "")
-            return msgspec.structs.replace(one, model=path_model, single=True, rest=fields.rest())
+            return msgspec.structs.replace(one, dialect=self.name, model=path_model, single=True, rest=fields.rest())
         items = fields.list("requests")
         if not items:
             raise BadRequest("requests: required", code="missing_required_parameter", param="requests")
@@ -80,7 +99,7 @@ class GeminiEmbeddings:
                     param=param,
                 )
         inputs = tuple(text for one in asked for text in one.inputs)
-        return msgspec.structs.replace(first, model=path_model, inputs=inputs, rest=fields.rest())
+        return msgspec.structs.replace(first, dialect=self.name, model=path_model, inputs=inputs, rest=fields.rest())
 
     def render_answer(self, answer: EmbeddingsAnswer, request: EmbeddingsRequest) -> bytes:
         """Write an answer: one embedding, or a list for a batch."""
@@ -106,16 +125,18 @@ class GeminiEmbeddings:
             BadRequest: an input is a list of tokens, which only the model's own vocabulary can read.
         """
         del provider
-        if request.user is not None:
-            losses.drop("user")
+        drop_set_embeddings_fields(request, ("user", "truncate"), losses)
+        carried_embeddings_specific(request, self.name, losses)
         shared: JsonObject = {"model": f"models/{request.model}"}
         options: JsonObject = {
-            "taskType": request.task,
+            "taskType": carried_task(request, TASKS, self.name, losses),
             "title": request.title,
             "outputDimensionality": request.dimensions,
         }
         shared |= {name: value for name, value in options.items() if value is not None}
-        found: list[JsonObject] = [shared | {"content": {"parts": [{"text": text}]}} for text in texts(request)]
+        found: list[JsonObject] = [
+            shared | {"content": {"parts": [{"text": text}]}} for text in text_inputs(request, "a Gemini")
+        ]
         return msgspec.json.encode(request.rest | {"requests": found})
 
     def parse_answer(self, body: bytes, request: EmbeddingsRequest) -> EmbeddingsAnswer:
@@ -172,9 +193,10 @@ def _request(fields: Fields, path: str) -> EmbeddingsRequest:
         part = Fields(item, f"{content.param('parts')}[{position}]")
         words.append(part.required_text("text"))
     return EmbeddingsRequest(
+        dialect=_NAME,
         model="",
         inputs=("".join(words),),
-        task=fields.text("taskType") or config.text("taskType"),
+        task=neutral_task(fields.text("taskType") or config.text("taskType"), TASKS),
         title=fields.text("title") or config.text("title"),
         dimensions=fields.integer("outputDimensionality") or config.integer("outputDimensionality"),
     )
@@ -182,25 +204,6 @@ def _request(fields: Fields, path: str) -> EmbeddingsRequest:
 
 def _usage(usage: Mapping[str, Json]) -> Usage:
     return Usage(input_fresh=as_count(usage.get("promptTokenCount")))
-
-
-def texts(request: EmbeddingsRequest) -> tuple[str, ...]:
-    """Give the texts to embed.
-
-    Raises:
-        BadRequest: an input is a list of tokens, which only the model's own vocabulary can read.
-    """
-    found: list[str] = []
-    for position, text in enumerate(request.inputs):
-        if not isinstance(text, str):
-            param = "input" if request.single else f"input[{position}]"
-            raise BadRequest(
-                f"{param}: a Gemini model takes text, not tokens of another model's vocabulary",
-                code="unsupported_parameter",
-                param=param,
-            )
-        found.append(text)
-    return tuple(found)
 
 
 def vector_of(value: Json) -> tuple[float, ...]:
@@ -213,17 +216,6 @@ def vector_of(value: Json) -> tuple[float, ...]:
         return msgspec.convert(value, tuple[float, ...])
     except msgspec.ValidationError as error:
         raise UpstreamGarbled("the provider's answer holds an embedding that is not a list of numbers") from error
-
-
-def floats(vector: tuple[float, ...] | str) -> tuple[float, ...]:
-    """Give a vector as numbers: some providers answer with base64 of little-endian 32-bit floats."""
-    if not isinstance(vector, str):
-        return vector
-    try:
-        raw = base64.b64decode(vector, validate=True)
-        return struct.unpack(f"<{len(raw) // 4}f", raw)
-    except (binascii.Error, struct.error) as error:
-        raise UpstreamGarbled("the provider's answer holds an embedding that is not base64") from error
 
 
 DIALECT: Final[EmbeddingsDialect] = GeminiEmbeddings()

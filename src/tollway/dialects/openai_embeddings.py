@@ -1,8 +1,5 @@
 """OpenAI's Embeddings API, and the servers that speak it."""
 
-import base64
-import binascii
-import struct
 from collections.abc import Mapping
 from typing import Final, cast
 
@@ -15,6 +12,8 @@ from tollway.core.json_value import NOT_JSON, Json, JsonObject
 from tollway.core.usage import Usage, usage_from_totals
 from tollway.dialects import openai_errors
 from tollway.dialects.caller_fields import Fields, as_count, as_list, as_object, as_text, decode_answer, decode_request
+from tollway.dialects.embeddings_carrying import carried_embeddings_specific, drop_set_embeddings_fields
+from tollway.dialects.vectors import floats, packed, read_vector
 from tollway.interfaces.dialect import AnswerFacts, EmbeddingsDialect, Endpoint, InboundFormat
 from tollway.interfaces.provider import Provider
 
@@ -39,6 +38,7 @@ class OpenAIEmbeddings:
     endpoints: tuple[Endpoint, ...] = (
         Endpoint(operation="embeddings", dialect=NAME, path="/embeddings", streams="never"),
     )
+    field_names: Mapping[str, str] = {"inputs": "input"}
 
     def parse_request(self, body: bytes, *, path_model: str, path_action: str) -> EmbeddingsRequest:  # noqa: ARG002
         """Read a caller's request."""
@@ -50,6 +50,7 @@ class OpenAIEmbeddings:
                 f"encoding_format: {encoding!r} is none of float, base64", code="invalid_value", param="encoding_format"
             )
         return EmbeddingsRequest(
+            dialect=NAME,
             model=path_model or fields.text("model") or "",
             inputs=inputs,
             single=single,
@@ -62,7 +63,7 @@ class OpenAIEmbeddings:
     def render_answer(self, answer: EmbeddingsAnswer, request: EmbeddingsRequest) -> bytes:
         """Write an answer, vectors as floats or as base64, as the caller asked."""
         usage = answer.usage or Usage(source="none")
-        form = _as_base64 if request.base64 else _as_floats
+        form = packed if request.base64 else floats
         body: JsonObject = {
             "object": "list",
             "data": [
@@ -88,9 +89,8 @@ class OpenAIEmbeddings:
             body["dimensions"] = request.dimensions
         if request.user is not None:
             body["user"] = request.user
-        for field in ("task", "title"):
-            if getattr(request, field) is not None:
-                losses.drop(field)
+        drop_set_embeddings_fields(request, ("task", "title", "truncate"), losses)
+        carried_embeddings_specific(request, NAME, losses)
         for name, value in request.rest.items():
             body.setdefault(name, value)
         for name in [name for name in body if name in provider.unsupported]:
@@ -114,7 +114,7 @@ class OpenAIEmbeddings:
             raise UpstreamGarbled(f"the provider gave {len(entries)} vectors for {len(request.inputs)} inputs")
         return EmbeddingsAnswer(
             model=as_text(value.get("model")),
-            vectors=tuple(_vector(one.get("embedding")) for one in entries),
+            vectors=tuple(read_vector(one.get("embedding")) for one in entries),
             usage=_usage(as_object(value.get("usage"))),
             rest={name: one for name, one in value.items() if name not in {"object", "data", "model", "usage"}},
         )
@@ -156,38 +156,6 @@ def _inputs(value: Json) -> tuple[tuple[str | tuple[int, ...], ...], bool]:
 
 def _is_token(value: Json) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _vector(value: Json) -> tuple[float, ...] | str:
-    if isinstance(value, str):
-        try:
-            raw = base64.b64decode(value, validate=True)
-        except binascii.Error as error:
-            raise UpstreamGarbled("the provider's answer holds a vector that is not base64") from error
-        if len(raw) % 4:
-            raise UpstreamGarbled("the provider's answer holds a vector that is not float32")
-        return value
-    numbers = as_list(value)
-    if not numbers or not all(_is_float32(one) for one in numbers):
-        raise UpstreamGarbled("the provider's answer holds a vector that is not a list of numbers")
-    return tuple(float(one) for one in numbers)
-
-
-def _is_float32(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 3.4e38
-
-
-def _as_floats(vector: tuple[float, ...] | str) -> Json:
-    if not isinstance(vector, str):
-        return vector
-    raw = base64.b64decode(vector)
-    return struct.unpack(f"<{len(raw) // 4}f", raw)
-
-
-def _as_base64(vector: tuple[float, ...] | str) -> str:
-    if isinstance(vector, str):
-        return vector
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
 def _usage(value: JsonObject) -> Usage | None:

@@ -12,7 +12,13 @@ import msgspec
 from tollway.core.conversation import Losses
 from tollway.core.embeddings import EmbeddingsRequest
 from tollway.core.json_value import JsonObject
-from tollway.dialects.gemini_embeddings import GeminiEmbeddings, texts
+from tollway.dialects.embeddings_carrying import (
+    carried_embeddings_specific,
+    carried_task,
+    drop_set_embeddings_fields,
+    text_inputs,
+)
+from tollway.dialects.gemini_embeddings import TASKS, GeminiEmbeddings
 from tollway.interfaces.dialect import EmbeddingsDialect, Endpoint
 from tollway.interfaces.provider import Provider
 
@@ -47,16 +53,17 @@ class VertexContentEmbeddings(GeminiEmbeddings):
             BadRequest: an input is a list of tokens, which only the model's own vocabulary can read.
         """
         del provider
-        if request.user is not None:
-            losses.drop("user")
+        drop_set_embeddings_fields(request, ("user", "truncate"), losses)
+        carried_embeddings_specific(request, _NAME, losses)
         options: JsonObject = {
-            "taskType": request.task,
+            "taskType": carried_task(request, TASKS, _NAME, losses),
             "title": request.title,
             "outputDimensionality": request.dimensions,
         }
         config = {name: value for name, value in options.items() if value is not None}
         shared: JsonObject = {"embedContentConfig": config} if config else {}
-        found: list[JsonObject] = [{"content": {"parts": [{"text": text}]}} | shared for text in texts(request)]
+        texts = text_inputs(request, "a Gemini")
+        found: list[JsonObject] = [{"content": {"parts": [{"text": text}]}} | shared for text in texts]
         return msgspec.json.encode(request.rest | {"requests": found})
 
     def rewrite_model(self, members: dict[str, msgspec.Raw], model: str) -> None:

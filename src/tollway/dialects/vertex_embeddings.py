@@ -19,8 +19,16 @@ from tollway.core.errors import BadRequest, TollwayError, UpstreamAnswered, Upst
 from tollway.core.json_value import NOT_JSON, Json, JsonObject
 from tollway.core.usage import Usage
 from tollway.dialects.caller_fields import Fields, as_count, as_list, as_object, decode_answer, decode_request
+from tollway.dialects.embeddings_carrying import (
+    carried_embeddings_specific,
+    carried_task,
+    drop_set_embeddings_fields,
+    neutral_task,
+    text_inputs,
+)
 from tollway.dialects.gemini.errors import parse_error, render_error
-from tollway.dialects.gemini_embeddings import floats, texts, vector_of
+from tollway.dialects.gemini_embeddings import TASKS, vector_of
+from tollway.dialects.vectors import floats
 from tollway.interfaces.dialect import AnswerFacts, EmbeddingsDialect, Endpoint, InboundFormat
 from tollway.interfaces.provider import Provider
 
@@ -59,6 +67,12 @@ class VertexEmbeddings:
         Endpoint(operation="embeddings", dialect=_NAME, path=place, versions=("/v1beta1", "/v1", ""), streams="never")
         for place in _PLACES
     )
+    field_names: Mapping[str, str] = {
+        "inputs": "instances",
+        "dimensions": "parameters.outputDimensionality",
+        "task": "instances.task_type",
+        "title": "instances.title",
+    }
 
     # the caller's side
 
@@ -122,12 +136,12 @@ class VertexEmbeddings:
             BadRequest: an input is a list of tokens, which only the model's own vocabulary can read.
         """
         del provider
-        if request.user is not None:
-            losses.drop("user")
-        said: JsonObject = {"task_type": request.task, "title": request.title}
+        drop_set_embeddings_fields(request, ("user", "truncate"), losses)
+        carried_embeddings_specific(request, _NAME, losses)
+        said: JsonObject = {"task_type": carried_task(request, TASKS, _NAME, losses), "title": request.title}
         shared: JsonObject = {name: value for name, value in said.items() if value is not None}
         body: JsonObject = dict(request.rest)
-        body["instances"] = [{"content": text} | shared for text in texts(request)]
+        body["instances"] = [{"content": text} | shared for text in text_inputs(request, "a Gemini")]
         if request.dimensions is not None:
             body["parameters"] = as_object(body.get("parameters")) | {"outputDimensionality": request.dimensions}
         return msgspec.json.encode(body)
@@ -176,7 +190,7 @@ def _instance(item: Json, path: str) -> EmbeddingsRequest:
     if unknown is not None:
         param = f"{path}.{unknown}"
         raise BadRequest(f"{param}: no other provider has it, and this one is asked in another way", param=param)
-    return EmbeddingsRequest(model="", inputs=(text,), task=task, title=title)
+    return EmbeddingsRequest(dialect=_NAME, model="", inputs=(text,), task=neutral_task(task, TASKS), title=title)
 
 
 DIALECT: Final[EmbeddingsDialect] = VertexEmbeddings()

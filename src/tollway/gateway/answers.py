@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from tollway.core.errors import NotFound, TollwayError
+from tollway.core.errors import BadRequest, NotFound, TollwayError
+from tollway.core.json_value import NOT_JSON
 from tollway.gateway.answer_headers import JSON, header_line, header_text
 
 if TYPE_CHECKING:
@@ -37,16 +38,33 @@ def error_lines(error: TollwayError, passed: Mapping[bytes, bytes] = _NOTHING) -
     return lines
 
 
-def models(endpoint: "Endpoint", wanted: str) -> bytes | TollwayError:
-    """List the models of a proxy, or describe one, in the caller's format."""
+def models(endpoint: "Endpoint", wanted: str, body: bytes) -> bytes | TollwayError:
+    """List the models of a proxy, or describe one, in the caller's format. `body` is the request's."""
     listed = endpoint.proxy.model_list
     shape = endpoint.models
     if shape is None:  # pragma: no cover - only dialects with a list have the endpoint
         return NotFound("this API lists no models")
+    if endpoint.action:
+        return msgspec.json.encode(shape.notes[endpoint.action])
     if endpoint.operation == "models":
         return msgspec.json.encode(shape.many([shape.one(name, owner) for name, owner in listed]))
+    if shape.model_member:
+        named = _member(body, shape.model_member)
+        if named is None:
+            return BadRequest(
+                f"{shape.model_member}: required; send a JSON object that names the model", param=shape.model_member
+            )
+        wanted = named
     for name, owner in listed:
         if name == wanted:
             document = shape.one(name, owner)
             return msgspec.json.encode(document if shape.alone is None else shape.alone(document))
-    return NotFound(f"there is no model '{header_text(wanted)}' here; GET /models lists those there are", param="model")
+    where = shape.list_path
+    return NotFound(f"there is no model '{header_text(wanted)}' here; GET {where} lists those there are", param="model")
+
+
+def _member(body: bytes, name: str) -> str | None:
+    try:
+        return msgspec.json.decode(msgspec.json.decode(body, type=dict[str, msgspec.Raw])[name], type=str)
+    except (*NOT_JSON, KeyError):
+        return None

@@ -125,7 +125,8 @@ class Endpoint:
         self.streams = streams
         self.passes = passes
         self.action = action
-        """What the path says to do with its model (`embedContent`); empty where it says nothing."""
+        """What the path says to do with its model (`embedContent`), or which of an API's notes it asks for;
+        empty where it says nothing."""
         self._conversation: ConversationDialect | None = None
         self._embeddings: EmbeddingsDialect | None = None
         self.realtime: RealtimeDialect | None = None
@@ -234,10 +235,7 @@ class Paths:
             endpoint = methods.get(b"GET" if request.method == b"HEAD" else request.method)
             if endpoint is None:
                 return _wrong_method(request, methods)
-            for header, variant in endpoint.variants:
-                if header in request.headers:
-                    return variant, ""
-            return endpoint, ""
+            return (_meant(endpoint, request) if endpoint.variants else endpoint), ""
         return self._find_pattern(request)
 
     def error_format(self, path: bytes) -> Endpoint | None:
@@ -260,7 +258,7 @@ class Paths:
                 if method != (b"GET" if request.method == b"HEAD" else request.method):
                     wrong[method] = endpoint
                     continue
-                return endpoint, unquote(model.decode("latin-1"), errors="replace")
+                return _meant(endpoint, request), unquote(model.decode("latin-1"), errors="replace")
         if wrong:
             return _wrong_method(request, wrong)
         shown = path.decode("latin-1")
@@ -283,15 +281,20 @@ class Paths:
         lists.sort(key=lambda entry: bool(entry[1].telling_header))
         meant: dict[tuple[str, Operation], Endpoint] = {}
         for dialect, shape in lists:
-            places: tuple[tuple[Operation, str], ...] = (("models", shape.list_path), ("model", shape.model_path))
-            for operation, path in places:
+            places: list[tuple[Operation, str, str]] = [
+                ("models", shape.list_path, ""),
+                ("model", shape.model_path, ""),
+                *(("models", path, path) for path in shape.notes),
+            ]
+            for operation, path, note in places:
                 if not path:
                     continue
-                endpoint = Endpoint(proxy, operation, dialect, "never")
+                endpoint = Endpoint(proxy, operation, dialect, "never", note)
                 first = meant.setdefault((path, operation), endpoint)
                 if first is not endpoint:
                     first.variants = (*first.variants, (shape.telling_header, endpoint))
-                at = EndpointShape(operation=operation, dialect=dialect.name, method="GET", path=path)
+                method = "POST" if operation == "model" and shape.model_member else "GET"
+                at = EndpointShape(operation=operation, dialect=dialect.name, method=method, path=path)
                 for version in shape.versions:
                     self._add(proxy.base_path, version, at, endpoint)
         if conversations:
@@ -307,6 +310,14 @@ class Paths:
             self._patterns.append((prefix, between, suffix, method, endpoint))
         else:
             self._exact.setdefault(path, {}).setdefault(method, endpoint)
+
+
+def _meant(endpoint: Endpoint, request: Request) -> Endpoint:
+    """Of several APIs' endpoints at one place, the one whose header the request has."""
+    for header, variant in endpoint.variants:
+        if header in request.headers:
+            return variant
+    return endpoint
 
 
 def _wrong_method(request: Request, allowed: Iterable[bytes]) -> MethodNotAllowed:

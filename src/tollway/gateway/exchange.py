@@ -261,7 +261,7 @@ class Exchange(Call):
             self.stream = endpoint.streams == "always"
 
     def _answer_models(self) -> None:
-        body = answers.models(self.endpoint, self.path_model)
+        body = answers.models(self.endpoint, self.path_model, self.request.body)
         if isinstance(body, TollwayError):
             self._refuse(body)
             return

@@ -79,7 +79,7 @@ class Target:
         """Of the headers always sent, those that a caller's own may replace (`anthropic-version`)."""
         url = urlsplit(route.base_url)
         self._host = url.netloc.rpartition("@")[2]
-        self._path_prefix = url.path.rstrip("/")
+        self._path_prefix = url.path.rstrip("/").removesuffix(provider.base_path_tail)
         self._static_lines = b"".join(
             header_line(name, value)
             for name, value in {

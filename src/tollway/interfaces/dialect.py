@@ -53,6 +53,10 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
     list_path: str = "/models"
     model_path: str = "/models/{model}"
     """Empty where the API describes no single model."""
+    model_member: str = ""
+    """Member of the body that names the model, where one is described by POST; empty where the path names it."""
+    notes: Mapping[str, ModelDocument] = {}
+    """What else the API tells about itself, by path: always the same."""
     telling_header: bytes = b""
     """A request header, lower case, that this API's SDKs always send and others never do: it tells whose list is
     wanted where several APIs have theirs under one path."""
@@ -290,6 +294,9 @@ class EmbeddingsDialect(Protocol):
     name: str
     format: InboundFormat
     endpoints: tuple[Endpoint, ...]
+    """Empty for an API that providers speak and no caller does."""
+    field_names: Mapping[str, str]
+    """What callers of this API call the neutral fields, where the names differ."""
 
     def parse_request(self, body: bytes, *, path_model: str, path_action: str) -> EmbeddingsRequest:
         """Read a caller's request; raises `BadRequest`."""

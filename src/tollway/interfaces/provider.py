@@ -92,6 +92,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Address of the vendor's API reference."""
     base_url: str | None
     """Prefilled URL; None where every customer has their own (Azure, vLLM)."""
+    base_path_tail: str = ""
+    """An end of the base URL that operators may write or leave out (`/v1`): the paths below have it
+    themselves where it belongs."""
     conversation: Mapping[str, str]
     """Conversation dialect → path under the base URL, in order of preference: the first is used when
     the caller's own dialect is not among them. `{model}` is the target model, percent-encoded,

@@ -1,6 +1,9 @@
-"""Ollama, by its OpenAI-compatible API. https://docs.ollama.com/api/openai-compatibility.
+"""Ollama. https://docs.ollama.com/api.
 
-Its `/v1/responses` keeps no state and lacks parts of the API, so callers of Responses are translated.
+Its own API comes first, because it carries more than the OpenAI-compatible one beside it: thinking, `top_k`
+and pictures in whatever form the caller had them, and it says what it used in every stream. Callers of
+Chat Completions keep talking to that other one, unread. Its `/v1/responses` keeps no state and lacks
+parts of the API, so callers of Responses are translated.
 """
 
 from typing import Final
@@ -11,38 +14,20 @@ from tollway.signing.bearer import Bearer
 PROVIDER: Final = Provider(
     name="ollama",
     title="Ollama",
-    docs="https://docs.ollama.com/api/openai-compatibility",
-    base_url="http://localhost:11434/v1",
-    conversation={"openai-chat": "/chat/completions"},
-    embeddings={"openai-embeddings": "/embeddings"},
+    docs="https://docs.ollama.com/api",
+    base_url="http://localhost:11434",
+    # The base URL that clients of the OpenAI-compatible API are told to use.
+    base_path_tail="/v1",
+    conversation={
+        "ollama-chat": "/api/chat",
+        "ollama-generate": "/api/generate",
+        "openai-chat": "/v1/chat/completions",
+    },
+    embeddings={"ollama-embeddings": "/api/embed", "openai-embeddings": "/v1/embeddings"},
     signer=Bearer(),
     environment_key="OLLAMA_API_KEY",
-    sim_path="/ollama/v1",
+    sim_path="/ollama",
     key_optional=True,
-    # Left unchecked in the vendor's list of "supported request fields", and ignored without a word
-    # by the server; leaving them out says so to the caller.
-    unsupported=frozenset(
-        {
-            "allowed_tools",
-            "custom_tools",
-            "developer",  # model templates know system, user, assistant and tool
-            "extra_content",
-            "logit_bias",
-            "metadata",
-            "modalities",
-            "n",
-            "parallel_tool_calls",
-            "prompt_cache_key",
-            "safety_identifier",
-            "service_tier",
-            "store",
-            "tool_choice",
-            "top_k",
-            "user",
-            "verbosity",
-        }
-    ),
-    max_tokens_field="max_tokens",
-    media=frozenset({"image"}),  # checked in the vendor's list: "Base64 encoded image"; unchecked: "Image URL"
+    media=frozenset({"image", "file"}),  # base64 in `images`; of documents plain text alone, as its dialect sees to
     counting=Counting(cached="not reported", reasoning="not reported"),
 )

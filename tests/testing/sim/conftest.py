@@ -18,6 +18,7 @@ KEYS = {
     "anthropic": {"x-api-key": "any", "anthropic-version": "2023-06-01"},
     "gemini": {"x-goog-api-key": "any"},
     "azureopenai": {"api-key": "any"},
+    "cohere": {"authorization": "Bearer any"},
     "ollama": {},
     "vllm": {},
 }

@@ -46,6 +46,11 @@ def request(target, body=b"", method="POST", **headers):
         ("/ollama/v1/chat/completions", {}, ("ollama", "/v1/chat/completions")),
         ("/vllm/v1/models", {}, ("vllm", "/v1/models")),
         ("/compatible/v1/embeddings", {}, ("compatible", "/v1/embeddings")),
+        ("/cohere/v2/chat", {}, ("cohere", "/v2/chat")),
+        ("/v2/embed", {}, ("cohere", "/v2/embed")),
+        ("/v1/models", {"x_fern_sdk_name": "cohere"}, ("cohere", "/v1/models")),
+        ("/api/chat", {}, ("ollama", "/api/chat")),
+        ("/ollama/api/tags", {}, ("ollama", "/api/tags")),
     ],
 )
 def test_the_path_tells_whose_api_is_spoken_and_headers_only_where_it_cannot(target, headers, expected):

@@ -34,7 +34,7 @@ from tollway.dialects.anthropic_messages.content import (
 from tollway.dialects.anthropic_messages.usage import neutral_tier, read_usage, render_usage, usage_rest
 from tollway.dialects.caller_fields import as_list, as_object, as_text, decode_answer
 from tollway.dialects.carried_proof import CarriedProof
-from tollway.dialects.data_url import data_url
+from tollway.dialects.data_url import picture_markdown
 
 _FINISH: Final[dict[str, FinishReason]] = {
     "end_turn": "stop",
@@ -149,7 +149,7 @@ def answer_blocks(part: Part) -> list[JsonObject]:
                 return [block]
             return [proof_block("", CarriedProof(part_signature=part.signature)), block]
         case Image():
-            return [{"type": "text", "text": picture_text(part.url, part.media_type, part.data), "citations": None}]
+            return [{"type": "text", "text": picture_markdown(part.url, part.media_type, part.data), "citations": None}]
         case Audio():
             transcript = as_text(part.rest.get("transcript"))
             return [{"type": "text", "text": transcript, "citations": None}] if transcript else []
@@ -172,8 +172,3 @@ def thinking_block(part: Reasoning) -> JsonObject:
 def call_extras(rest: JsonObject) -> JsonObject:
     """Keep the members of a tool call that this API wrote itself."""
     return {name: value for name, value in rest.items() if name in _CALL_EXTRAS}
-
-
-def picture_text(url: str | None, media_type: str | None, data: str | None) -> str:
-    """Write a picture as Markdown."""
-    return f"![image]({url or data_url(media_type or 'image/png', data or '')})"

@@ -6,7 +6,6 @@ Rules of this file:
   back out as what it was.
 """
 
-import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, cast
 
@@ -29,7 +28,7 @@ from tollway.core.errors import BadRequest
 from tollway.core.json_value import Json, JsonObject
 from tollway.dialects.caller_fields import Fields, as_object, wrong_type
 from tollway.dialects.carried_proof import CarriedProof, pack, unpack
-from tollway.dialects.data_url import split_data_url
+from tollway.dialects.data_url import plain_text, split_data_url
 from tollway.dialects.field_names import part_type
 from tollway.dialects.json_forms import arguments_object, json_text
 
@@ -337,19 +336,9 @@ def _inline_image(media_type: str, data: str) -> JsonObject:
     return {"type": "base64", "media_type": known, "data": data}
 
 
-def _plain_text(media_type: str | None, data: str | None) -> str | None:
-    """Read inline text: the API takes base64 of PDF alone."""
-    if data is None or not (media_type or "").startswith(("text/", "application/json")):
-        return None
-    try:
-        return base64.b64decode(data).decode()
-    except ValueError:
-        return None
-
-
 def _document_block(part: File) -> JsonObject:
     inline = split_data_url(part.url)
-    plain = part.plain if part.plain is not None else _plain_text(part.media_type, part.data)
+    plain = part.plain if part.plain is not None else plain_text(part.media_type, part.data)
     if plain is not None:
         source: JsonObject = {"type": "text", "media_type": "text/plain", "data": plain}
     elif inline is not None:

@@ -28,7 +28,6 @@ from tollway.core.json_value import JsonObject
 from tollway.dialects.anthropic_messages.answer import (
     call_extras,
     message_id,
-    picture_text,
     stop_reason,
     thinking_block,
 )
@@ -37,6 +36,7 @@ from tollway.dialects.anthropic_messages.errors import render_failure, render_st
 from tollway.dialects.anthropic_messages.usage import render_delta_usage, render_usage
 from tollway.dialects.caller_fields import as_object
 from tollway.dialects.carried_proof import CarriedProof, pack
+from tollway.dialects.data_url import picture_markdown
 from tollway.dialects.json_forms import json_text
 from tollway.wire.sse import sse_event
 
@@ -268,7 +268,7 @@ def _gathered(waiting: _Waiting) -> list[JsonObject]:
     text = "".join(piece.text for piece in waiting.pieces)
     match started.kind:
         case "image":
-            return [{"type": "text", "text": picture_text(None, started.media_type, text), "citations": None}]
+            return [{"type": "text", "text": picture_markdown(None, started.media_type, text), "citations": None}]
         case "opaque":
             return [started.opaque.value] if started.opaque is not None and started.opaque.dialect == NAME else []
         case "reasoning":

@@ -3,11 +3,11 @@
 It needs no network and no key worth the name, and gives the same answers in every run. One
 port serves OpenAI (Chat Completions, Responses, Embeddings, models), Anthropic (Messages,
 token counting, models), Gemini (generateContent, streamGenerateContent, countTokens,
-embedContent, batchEmbedContents, models), Azure OpenAI (deployments and v1 paths), Ollama,
-vLLM and Amazon Bedrock (Converse, InvokeModel), by each provider's own paths and again under
-`/openai`, `/anthropic`, `/gemini`, `/azureopenai`, `/ollama`, `/vllm` and `/bedrock`.
-`/compatible` is any other server of Chat Completions and its embeddings; it has whatever model
-it is asked for.
+embedContent, batchEmbedContents, models), Azure OpenAI (deployments and v1 paths), Cohere
+(chat, embed, models), Ollama (its own API and OpenAI's), vLLM and Amazon Bedrock (Converse,
+InvokeModel), by each provider's own paths and again under `/openai`, `/anthropic`, `/gemini`,
+`/azureopenai`, `/cohere`, `/ollama`, `/vllm` and `/bedrock`. `/compatible` is any other server of
+Chat Completions and its embeddings; it has whatever model it is asked for.
 
 **Keys.** Any value is accepted where the provider wants one, none at all for Ollama, vLLM
 and `/compatible`; a key that begins with `invalid` is refused as the provider refuses a wrong key.

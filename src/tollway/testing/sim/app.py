@@ -22,8 +22,10 @@ from tollway.testing.sim import (
     anthropic,
     azure,
     bedrock,
+    cohere,
     gemini,
     gemini_live,
+    ollama,
     openai_chat,
     openai_embeddings,
     openai_errors,
@@ -39,7 +41,9 @@ from tollway.testing.sim.openai_chat import Flavour
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8090
 DEFAULT_PACE_MS: Final = 10.0
-PREFIXES: Final = frozenset({"openai", "anthropic", "gemini", "azureopenai", "ollama", "vllm", "compatible", "bedrock"})
+PREFIXES: Final = frozenset(
+    {"openai", "anthropic", "gemini", "azureopenai", "cohere", "ollama", "vllm", "compatible", "bedrock"}
+)
 GEMINI_VERSIONS: Final = frozenset({"v1", "v1beta", "v1alpha"})
 
 
@@ -73,8 +77,10 @@ class Simulator:
                 return _gemini(exchange, path)
             case "azureopenai":
                 return azure.answer(exchange, path, self._responses)
+            case "cohere":
+                return _cohere(exchange, path)
             case "ollama":
-                return _open_server(exchange, path, openai_chat.OLLAMA)
+                return _ollama(exchange, path)
             case "vllm":
                 return _open_server(exchange, path, openai_chat.VLLM)
             case "compatible":
@@ -140,8 +146,14 @@ def provider_of(request: Request) -> tuple[str, str]:
         return "gemini", path
     if path.startswith("/v1/messages"):
         return "anthropic", path
+    if path in {"/v2/chat", "/v2/embed"}:
+        return "cohere", path
+    if path.startswith("/api/"):
+        return "ollama", path
     if path.startswith("/v1/models"):
-        # Three vendors list their models here; their headers tell them apart.
+        # Four vendors list their models here; their headers tell them apart.
+        if request.header("x-fern-sdk-name"):
+            return "cohere", path
         if request.header("anthropic-version"):
             return "anthropic", path
         if request.header("x-goog-api-key"):
@@ -179,6 +191,44 @@ def _gemini(exchange: Exchange, path: str) -> Answer:
             return gemini.embed(exchange, name, batch=method == "batchEmbedContents")
         case _:
             return gemini.no_such_path(exchange)
+
+
+def _cohere(exchange: Exchange, path: str) -> Answer:
+    refusal = cohere.refused_at_the_door(exchange)
+    if refusal is not None:
+        return refusal
+    match exchange.request.method, path:
+        case "POST", "/v2/chat":
+            return cohere.chat(exchange)
+        case "POST", "/v2/embed":
+            return cohere.embed(exchange)
+        case "GET", "/v1/models":
+            return cohere.list_models(exchange)
+        case "GET", _ if path.startswith("/v1/models/"):
+            return cohere.show_model(exchange, path.removeprefix("/v1/models/"))
+        case _:
+            return cohere.no_such_path(exchange)
+
+
+def _ollama(exchange: Exchange, path: str) -> Answer:
+    """Ollama: its own paths, and those of OpenAI."""
+    match exchange.request.method, path:
+        case "POST", "/api/chat":
+            return ollama.chat(exchange)
+        case "POST", "/api/generate":
+            return ollama.generate(exchange)
+        case "POST", "/api/embed":
+            return ollama.embed(exchange)
+        case "POST", "/api/show":
+            return ollama.show(exchange)
+        case "GET", "/api/tags":
+            return ollama.tags(exchange)
+        case "GET", "/api/version":
+            return ollama.version(exchange)
+        case _ if path.startswith("/api/"):
+            return ollama.no_such_path(exchange)
+        case _:
+            return _open_server(exchange, path, openai_chat.OLLAMA)
 
 
 def _open_server(exchange: Exchange, path: str, flavour: Flavour) -> Answer:

@@ -20,11 +20,14 @@ EPOCH_SECONDS: Final = 1_767_225_600
 """2026-01-01T00:00:00Z: the first answer is given one second later, and so on."""
 HANG_SECONDS: Final = 86_400.0
 GARBLED: Final = b'{"id": "sim", "choices": [{"index": 0, "mess'
+GARBLED_EVENT: Final = b"data: " + GARBLED + b"\n\n"
+GARBLED_LINE: Final = GARBLED + b"\n"
 OBFUSCATION: Final = "Qm7xTz2LkVr9WpYc"
 
 Answer = Response | Stream | Upgrade
 JSON_TYPE: Final = ("content-type", "application/json")
 SSE_TYPE: Final = ("content-type", "text/event-stream; charset=utf-8")
+NDJSON_TYPE: Final = ("content-type", "application/x-ndjson")
 
 
 class Exchange(msgspec.Struct):
@@ -80,8 +83,8 @@ class Exchange(msgspec.Struct):
                 pass
         return answer
 
-    def stream(self, events: list[bytes], headers: Headers, *, error: bytes) -> Stream:
-        """A stream of framed events, broken as the trouble asks; `error` is one such event."""
+    def stream(self, events: list[bytes], headers: Headers, *, error: bytes, garbled: bytes = GARBLED_EVENT) -> Stream:
+        """A stream of framed events, broken as the trouble asks; `error` and `garbled` are such events."""
         answer = Stream(status=200, headers=headers, events=events, pace=self.pace)
         sound = min(self.behaviour.amount, len(events) - 1)
         match self.behaviour.kind:
@@ -99,7 +102,7 @@ class Exchange(msgspec.Struct):
             case "error":
                 answer.events = [*events[:sound], error]
             case "garble":
-                answer.events = [*events[:sound], b"data: " + GARBLED + b"\n\n", *events[sound:]]
+                answer.events = [*events[:sound], garbled, *events[sound:]]
             case _:
                 pass
         return answer
@@ -113,6 +116,11 @@ def sse_data(body: object) -> bytes:
 def sse_event(name: str, body: Mapping[str, object]) -> bytes:
     """One named server-sent event."""
     return b"event: " + name.encode() + b"\ndata: " + msgspec.json.encode(body) + b"\n\n"
+
+
+def json_line(body: object) -> bytes:
+    """One line of a stream of lines."""
+    return msgspec.json.encode(body) + b"\n"
 
 
 def cached(input_tokens: int) -> int:

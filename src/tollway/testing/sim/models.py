@@ -88,6 +88,23 @@ GEMINI_LIVE: Final = {
 }
 GEMINI_EMBEDDINGS: Final = {"gemini-embedding-001": 3072, "text-embedding-004": 768}
 
+COHERE: Final = frozenset(
+    {
+        "command-a-03-2025",
+        "command-a-reasoning-08-2025",
+        "command-a-vision-07-2025",
+        "command-r-08-2024",
+        "command-r-plus-08-2024",
+        "command-r7b-12-2024",
+    }
+)
+COHERE_EMBEDDINGS: Final = {
+    "embed-v4.0": 1536,
+    "embed-english-v3.0": 1024,
+    "embed-multilingual-v3.0": 1024,
+}
+REASONING_COHERE: Final = frozenset({"command-a-reasoning-08-2025"})
+
 OPEN_FAMILIES: Final = re.compile(
     r"(?:[\w.-]+/)?(?:llama|codellama|qwen|gpt-oss|mistral|mixtral|ministral|gemma|phi|deepseek|"
     r"granite|command-r|nomic-embed|mxbai-embed|all-minilm|tinyllama|smollm|sim)",
@@ -122,6 +139,11 @@ def anthropic_served(model: str) -> str | None:
 def gemini_served(model: str) -> str | None:
     """The version behind a Gemini model; nothing when there is no such model."""
     return _served(model, GEMINI)
+
+
+def cohere_served(model: str) -> bool:
+    """Whether Cohere has a chat model of that name."""
+    return model == SIM_MODEL or model in COHERE
 
 
 def open_served(model: str) -> str | None:
