@@ -169,6 +169,11 @@ def _counted(one: Provider) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
+def _operations(one: Provider) -> str:
+    """Its paths; which endpoints they serve is told by the page of endpoints."""
+    return ", ".join(f"`{path}`" for path in dict.fromkeys(one.operations.values())) + " ([](endpoints.md))"
+
+
 def _anchor(one: Provider) -> str:
     return re.sub(r"[^a-z0-9 -]", "", one.title.lower()).replace(" ", "-")
 
@@ -202,6 +207,8 @@ def _section(one: Provider) -> str:
         lines.append(f"| variable that customarily holds the key | `{one.environment_key}` |\n")
     lines.append(f"| conversations, the preferred API first | {_paths(one.conversation)} |\n")
     lines.append(f"| embeddings | {_paths(one.embeddings) or 'none'} |\n")
+    if one.operations:
+        lines.append(f"| what passes without translation | {_operations(one)} |\n")
     for what, pairs in (("headers sent with every call", one.headers), ("query sent with every call", one.query)):
         if pairs:
             lines.append(f"| {what} | {_pairs(pairs)} |\n")

@@ -15,6 +15,7 @@ from tollway.core.json_value import NOT_JSON, Json, JsonObject
 from tollway.core.usage import Usage, usage_from_totals
 from tollway.dialects import openai_errors
 from tollway.dialects.caller_fields import Fields, as_count, as_list, as_object, as_text, decode_answer, decode_request
+from tollway.dialects.openai_paths import VERSIONS
 from tollway.interfaces.dialect import AnswerFacts, EmbeddingsDialect, Endpoint, InboundFormat
 from tollway.interfaces.provider import Provider
 
@@ -37,7 +38,7 @@ class OpenAIEmbeddings:
     name: str = NAME
     format: InboundFormat = "openai"
     endpoints: tuple[Endpoint, ...] = (
-        Endpoint(operation="embeddings", dialect=NAME, path="/embeddings", streams="never"),
+        Endpoint(operation="embeddings", dialect=NAME, path="/embeddings", versions=VERSIONS, streams="never"),
     )
 
     def parse_request(self, body: bytes, *, path_model: str, path_action: str) -> EmbeddingsRequest:  # noqa: ARG002

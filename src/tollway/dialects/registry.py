@@ -10,6 +10,7 @@ from typing import cast
 
 import tollway.dialects
 from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect
+from tollway.interfaces.passed import PassedDialect
 
 
 def conversation_dialect(name: str) -> ConversationDialect:
@@ -31,16 +32,23 @@ def embeddings_dialect(name: str) -> EmbeddingsDialect:
         KeyError: there is none.
     """
     found = _load(name)
-    if found is None or hasattr(found, "stream_parser"):
+    if found is None or not hasattr(found, "parse_answer") or hasattr(found, "stream_parser"):
         raise KeyError(name)
     return cast("EmbeddingsDialect", found)
 
 
-def all_dialects() -> tuple[ConversationDialect | EmbeddingsDialect, ...]:
+def passed_dialects() -> tuple[PassedDialect, ...]:
+    """Every dialect without a hub, by name."""
+    return tuple(cast("PassedDialect", one) for one in all_dialects() if hasattr(one, "passed_facts"))
+
+
+def all_dialects() -> tuple[ConversationDialect | EmbeddingsDialect | PassedDialect, ...]:
     """Every dialect there is, by name."""
     names = sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(tollway.dialects.__path__))
     loaded = (_load(name) for name in names)
-    return tuple(cast("ConversationDialect | EmbeddingsDialect", one) for one in loaded if one is not None)
+    return tuple(
+        cast("ConversationDialect | EmbeddingsDialect | PassedDialect", one) for one in loaded if one is not None
+    )
 
 
 @functools.cache

@@ -52,6 +52,7 @@ class Call:
         "identity",
         "members",
         "now_us",
+        "operation",
         "parent_span_id",
         "raw_header",
         "ready_lines",
@@ -79,6 +80,8 @@ class Call:
         self.started_us = self.now_us = clock.wall_us()
         self.raw_header: HeaderLookup = request.headers.get
         """A request header by its lower-case name; repeats are joined by a comma."""
+        self.operation = ""
+        """What the call is for, once its endpoint is known."""
         self.correlation_bytes = b""
         self.trace_id = ""
         self.parent_span_id = ""

@@ -3,15 +3,19 @@
 Built whole before it is used; a running exchange keeps the one it began with.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
 from tollway.core.errors import BadRequest, MethodNotAllowed, NotFound, TollwayError
 from tollway.gateway.answer_headers import RoutingHeaders
 from tollway.gateway.chain import Chain
+from tollway.gateway.exchange import Exchange
+from tollway.gateway.passed import PassedExchange, PassedTranslation
+from tollway.gateway.passed_routes import PassedRoutes
 from tollway.gateway.request import Request
-from tollway.gateway.route import DialectsByName, Planner
+from tollway.gateway.route import AnyDialect, DialectsByName, Planner
 from tollway.gateway.target import Target
 from tollway.gateway.translate import ConversationTranslation, EmbeddingsTranslation, Translation
 from tollway.interfaces.dialect import (
@@ -23,13 +27,12 @@ from tollway.interfaces.dialect import (
     Streams,
 )
 from tollway.interfaces.dialect import Endpoint as EndpointShape
+from tollway.interfaces.passed import PassedDialect
+from tollway.interfaces.passed import PassedEndpoint as PassedShape
 from tollway.snapshot.document import LlmProxy
 
 if TYPE_CHECKING:
     from tollway.gateway.attempt import Attempt
-    from tollway.gateway.exchange import Exchange
-
-AnyDialect = ConversationDialect | EmbeddingsDialect
 
 
 class Proxy:
@@ -80,6 +83,9 @@ class Proxy:
 class Endpoint:
     """One endpoint of one proxy."""
 
+    exchange: type[Exchange] = Exchange
+    """What carries its calls."""
+
     __slots__ = (
         "_conversation",
         "_embeddings",
@@ -116,7 +122,7 @@ class Endpoint:
             self._embeddings = dialect  # pyright: ignore[reportAttributeAccessIssue] - the operation says which kind it is
         else:
             self._conversation = dialect  # pyright: ignore[reportAttributeAccessIssue]
-        self.provider_side = dialect if operation in ("conversation", "embeddings") else None
+        self.provider_side: AnyDialect | None = dialect if operation in ("conversation", "embeddings") else None
         self.models: ModelList | None = getattr(dialect, "models", None)  # embeddings have none
         self.variants: tuple[tuple[bytes, Endpoint], ...] = ()
 
@@ -156,21 +162,77 @@ class Endpoint:
         return ConversationTranslation(exchange, attempt, inbound_conversation, outbound, conversation)
 
 
+class PassedEndpoint(Endpoint):
+    """One endpoint of one proxy whose calls pass without a hub."""
+
+    exchange: type[Exchange] = PassedExchange
+
+    __slots__ = ("_parameters", "dialect", "routes", "shape")
+
+    def __init__(self, proxy: Proxy, dialect: PassedDialect, shape: PassedShape) -> None:
+        """Bind one endpoint of a dialect to a proxy."""
+        super().__init__(proxy, shape.operation, dialect, shape.streams)
+        self.provider_side = dialect
+        self.dialect = dialect
+        self.shape = shape
+        self.routes = PassedRoutes(proxy.planner, shape.provides, repeatable=shape.repeatable)
+        self._parameters = re.compile(path_pattern(shape.path) + r"\Z") if "{" in shape.path else None
+
+    def parameters_of(self, path: bytes) -> Mapping[str, str]:
+        """Give what stands in `path` for the names in braces, as it was sent."""
+        if self._parameters is None:
+            return {}
+        found = self._parameters.search(path.decode("latin-1"))
+        return found.groupdict() if found is not None else {}
+
+    def render_error(self, error: TollwayError) -> bytes:
+        """Write an error as this endpoint's SDKs expect it."""
+        return self.dialect.render_error(error)
+
+    def translation(self, exchange: "Exchange", attempt: "Attempt") -> Translation:
+        """Pass the call on; where the provider has no such operation, go by way of a conversation that says the same.
+
+        Raises:
+            BadRequest: no conversation can say it.
+        """
+        provider = attempt.target.provider
+        emulation = self.dialect.emulation
+        if emulation is None or self.shape.provides in provider.operations:
+            return PassedTranslation(cast("PassedExchange", exchange), attempt, self)
+        outbound = exchange.proxy.dialects.conversation[next(iter(provider.conversation))]
+        conversation = emulation.parse_request(exchange.body, path_model=exchange.path_model, stream=exchange.stream)
+        return ConversationTranslation(exchange, attempt, emulation, outbound, conversation)
+
+
+def path_pattern(path: str) -> str:
+    """Write a path as a regular expression: each name in braces is one segment of plain characters.
+
+    A slash, a dot segment or an escape in an id could change which path of the provider is called.
+    """
+    parts = re.split(r"\{(\w+)\}", path)
+    return "".join(
+        rf"(?P<{part}>(?!\.{{1,2}}(?:/|\Z))[A-Za-z0-9_\-.:=@~]{{1,256}})" if index % 2 else re.escape(part)
+        for index, part in enumerate(parts)
+    )
+
+
 class Paths:
     """The endpoints of one listener, by path."""
 
-    __slots__ = ("_exact", "_patterns", "_proxies")
+    __slots__ = ("_exact", "_named", "_patterns", "_proxies")
 
     def __init__(self, proxies: Iterable[Proxy], dialects: Sequence[AnyDialect]) -> None:
         """Lay out every path of every proxy."""
         self._exact: dict[bytes, dict[bytes, Endpoint]] = {}
         self._patterns: list[tuple[bytes, bytes, bytes, Endpoint]] = []
+        self._named: list[tuple[bytes, re.Pattern[bytes], bytes, Endpoint]] = []
+        """Beginning of a path with ids in it, what the rest must look like, method, endpoint."""
         self._proxies: list[tuple[bytes, Endpoint]] = []
-        for proxy in proxies:
+        for proxy in sorted(proxies, key=lambda one: -len(one.base_path)):  # of two that could be meant, the inner one
             served = [dialect for dialect in dialects if proxy.format in ("any", dialect.format)]
             self._add_dialects(proxy, served)
             self._add_models(proxy, served)
-        self._patterns.sort(key=lambda pattern: -len(pattern[0]) - len(pattern[1]))
+        self._patterns.sort(key=lambda pattern: (-len(pattern[3].proxy.base_path), -len(pattern[0]) - len(pattern[1])))
         self._proxies.sort(key=lambda entry: -len(entry[0]))
 
     def find(self, request: Request) -> tuple[Endpoint, str] | TollwayError:
@@ -180,11 +242,15 @@ class Paths:
             endpoint = methods.get(b"GET" if request.method == b"HEAD" else request.method)
             if endpoint is None:
                 return _wrong_method(request, methods)
-            for header, variant in endpoint.variants:
-                if header in request.headers:
-                    return variant, ""
-            return endpoint, ""
+            return _meant(endpoint, request) if endpoint.variants else endpoint, ""
         return self._find_pattern(request)
+
+    def greets(self, request: Request) -> bool:
+        """Whether somebody asks no more than whether a server is here: at a base path, or by HEAD at the root."""
+        path = request.path
+        if request.method == b"HEAD" and path == b"/":
+            return True
+        return any(path in (base, base + b"/") for base, _ in self._proxies)
 
     def error_format(self, path: bytes) -> Endpoint | None:
         """Tell in whose way an error about `path` is written; None when no proxy has it."""
@@ -202,7 +268,14 @@ class Paths:
                     wrong[method] = endpoint
                     continue
                 model = path[len(prefix) : len(path) - len(suffix)].decode("latin-1")
-                return endpoint, unquote(model, errors="replace")
+                meant = _meant(endpoint, request) if endpoint.variants else endpoint
+                return meant, unquote(model, errors="replace")
+        for prefix, pattern, method, endpoint in self._named:
+            if path.startswith(prefix) and pattern.fullmatch(path, len(prefix)):
+                if method != (b"GET" if request.method == b"HEAD" else request.method):
+                    wrong[method] = endpoint
+                    continue
+                return _meant(endpoint, request), ""
         if wrong:
             return _wrong_method(request, wrong)
         shown = path.decode("latin-1")
@@ -211,8 +284,13 @@ class Paths:
         return NotFound(f"there is no endpoint at '{shown}' of this LLM proxy; check the path behind its base path")
 
     def _add_dialects(self, proxy: Proxy, dialects: Sequence[AnyDialect]) -> None:
-        for dialect in dialects:
+        for dialect in sorted(dialects, key=lambda one: bool(_telling_header(one))):
             for shape in dialect.endpoints:
+                if isinstance(shape, PassedShape):
+                    passed = PassedEndpoint(proxy, cast("PassedDialect", dialect), shape)
+                    for version in shape.versions:
+                        self._add(proxy.base_path, version, shape, passed)
+                    continue
                 action = shape.path.rpartition(":")[2] if ":" in shape.path else ""
                 endpoint = Endpoint(proxy, shape.operation, dialect, shape.streams, action)
                 for version in shape.versions:
@@ -246,8 +324,37 @@ class Paths:
         prefix, marker, suffix = path.partition(b"{model}")
         if marker:
             self._patterns.append((prefix, suffix, method, endpoint))
+        elif b"{" in path:
+            start = path.index(b"{")
+            pattern = re.compile(path_pattern(path[start:].decode()).encode())
+            known = next((one[3] for one in self._named if one[:3] == (path[:start], pattern, method)), None)
+            if known is None:
+                self._named.append((path[:start], pattern, method, endpoint))
+            else:
+                _add_variant(known, endpoint)
         else:
-            self._exact.setdefault(path, {}).setdefault(method, endpoint)
+            known = self._exact.setdefault(path, {}).setdefault(method, endpoint)
+            if known is not endpoint:
+                _add_variant(known, endpoint)
+
+
+def _telling_header(dialect: object) -> bytes:
+    header: bytes = getattr(dialect, "telling_header", b"")  # only dialects without a hub have one
+    return header
+
+
+def _add_variant(known: Endpoint, endpoint: Endpoint) -> None:
+    """Let a header tell which of two APIs with one path is meant."""
+    if isinstance(endpoint, PassedEndpoint) and (header := endpoint.dialect.telling_header):
+        known.variants = (*known.variants, (header, endpoint))
+
+
+def _meant(endpoint: Endpoint, request: Request) -> Endpoint:
+    """Choose among APIs with one path by the header that only one of them sends."""
+    for header, variant in endpoint.variants:
+        if header in request.headers:
+            return variant
+    return endpoint
 
 
 def _wrong_method(request: Request, allowed: Iterable[bytes]) -> MethodNotAllowed:

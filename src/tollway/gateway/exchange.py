@@ -72,6 +72,7 @@ class Exchange(Call):
         "_over",
         "_own_waited",
         "_plan",
+        "_planner",
         "_settled",
         "_stream_done",
         "_stream_error",
@@ -101,10 +102,12 @@ class Exchange(Call):
         Call.__init__(self, request, clock)
         self._worker = worker
         self.endpoint = endpoint
+        self.operation = endpoint.operation
         self.path_model = path_model
         self._json_depth = json_depth
         self._downstream = downstream
-        self.proxy = endpoint.proxy
+        self.proxy = proxy = endpoint.proxy
+        self._planner = proxy.planner
         self.call_id = clock.new_id()
         self.provider_dialect = ""
         self.losses: tuple[str, ...] = ()
@@ -172,10 +175,10 @@ class Exchange(Call):
                 self._answer_models()
             return
         if refusal is None:
-            self._plan = plan = self.proxy.planner.plan(self)
+            self._plan = plan = self._planner.plan(self)
             self._go(plan.first(self.clock.monotonic()))
         elif refusal.code == _BUDGET_EXHAUSTED:
-            self._plan = plan = self.proxy.planner.plan(self)
+            self._plan = plan = self._planner.plan(self)
             step = plan.divert("budget", self.clock.monotonic())
             if step is not None:
                 self.refused_by = ""  # it is not refused after all
@@ -206,14 +209,14 @@ class Exchange(Call):
         else:
             raw = members.get("model")
             if raw is not None:
-                self.requested_model = RequestedModel(_text(raw, "model"))
+                self.requested_model = RequestedModel(as_text(raw, "model"))
         if endpoint.streams == "body":
             raw = members.get("stream")
             if raw is not None:
-                self.stream = _flag(raw, "stream")
+                self.stream = as_flag(raw, "stream")
         elif endpoint.streams == "unless-false":
             raw = members.get("stream")
-            self.stream = raw is None or _flag(raw, "stream")
+            self.stream = raw is None or as_flag(raw, "stream")
         else:
             self.stream = endpoint.streams == "always"
 
@@ -272,7 +275,7 @@ class Exchange(Call):
                 self._plan.cancelled(self.clock.monotonic())
             return
         now = self.clock.monotonic()
-        target = self.proxy.targets[step.route_index]
+        target = self._planner.targets[step.route_index]
         attempt = Attempt(self, target, step.model, step.number, stream=self.stream, now=now)
         if step.key_index:
             attempt.key_index = step.key_index
@@ -373,32 +376,33 @@ class Exchange(Call):
     def _deliver(self, attempt: Attempt, facts: AnswerFacts, body: bytes) -> None:
         self._waited += attempt.ended_at - attempt.started_at
         self.usage = facts.usage
-        self.status_code = 200
+        self.status_code = status = attempt.status
         self._facts = facts
         plan = self._plan
         if plan is not None:
             plan.succeeded(attempt.ended_at)
         chained = self.proxy.chain
         if chained.awaits:
-            self._respond(200, partial(self._send_answer, attempt, facts, body))
+            self._respond(status, partial(self._send_answer, attempt, facts, body))
         else:
-            self._send_answer(attempt, facts, body, chain.run(chained.response_steps, self, 200))
+            self._send_answer(attempt, facts, body, chain.run(chained.response_steps, self, status))
 
     def _send_answer(self, attempt: Attempt, facts: AnswerFacts, body: bytes, refusal: TollwayError | None) -> None:
-        record = self._record(attempt, facts, outcome="ok", error=refusal)
+        translation = self._translation
+        record = self._record(attempt, facts, outcome="ok", error=refusal, status=attempt.status)
         if refusal is not None:
             self._send_error(refusal, record)
             return
         self._finish_call(record)
         if not self._over:
-            lines = self._lines(answers.JSON)
+            lines = self._lines(translation.content_type if translation is not None else answers.JSON)
             self._add_attempt_lines(lines, attempt, record.overhead_us, success=True)
-            self._downstream.send(200, lines, body)
+            self._downstream.send(attempt.status, lines, body)
         self._close()
 
     # --- streams
 
-    def open_stream(self, attempt: Attempt) -> Relay:
+    def open_stream(self, attempt: Attempt) -> Relay | None:
         """A streamed answer begins: build what it goes through."""
         translation = self._translation
         if translation is None:  # pragma: no cover - as in `answered`
@@ -508,12 +512,16 @@ class Exchange(Call):
         if relay is not None and not self._settled and (relay.ended or relay.failed or self._stream_done):
             self._settle_stream(attempt, relay, self._stream_error)
         self._head_sent = True
-        translation = self._translation
-        framing = translation.framing if translation is not None else "sse"
-        content_type = answers.JSON if framing == "json-array" else FRAMINGS[framing].content_type
-        lines = self._lines(content_type)
+        lines = self._lines(self._stream_type(attempt))
         self._add_attempt_lines(lines, attempt, self._overhead_us(), success=True)
         self._downstream.start(200, lines, data)
+
+    def _stream_type(self, attempt: Attempt) -> bytes:
+        """Give the header lines that say what the stream is."""
+        del attempt
+        translation = self._translation
+        framing = translation.framing if translation is not None else "sse"
+        return answers.JSON if framing == "json-array" else FRAMINGS[framing].content_type
 
     def _settle_stream(self, attempt: Attempt, relay: Relay, error: TollwayError | None) -> None:
         """Meter a stream whose end is known, before the caller can know it."""
@@ -737,7 +745,7 @@ class Exchange(Call):
         attempt = self._attempt
         now = self.clock.monotonic()
         waited = self._waited
-        if attempt is not None and self.stream and attempt.relay is not None and not self._own_waited:
+        if attempt is not None and attempt.relay is not None and not self._own_waited:
             # A stream's own time is the provider's; what the gateway adds is what came before it was sent.
             return int((attempt.started_at - self.started_at - waited) * _MICRO)
         return int((now - self.started_at - waited) * _MICRO)
@@ -766,14 +774,16 @@ class Exchange(Call):
         lines.append(b"x-tollway-overhead-us: %d\r\n" % overhead_us)
 
 
-def _text(raw: msgspec.Raw, field: str) -> str:
+def as_text(raw: msgspec.Raw, field: str) -> str:
+    """Read a member that must be a string."""
     try:
         return _decode_text(raw)
     except NOT_JSON:
         raise BadRequest(f"'{field}' must be a string", param=field) from None
 
 
-def _flag(raw: msgspec.Raw, field: str) -> bool:
+def as_flag(raw: msgspec.Raw, field: str) -> bool:
+    """Read a member that must be true or false; null is false."""
     text = bytes(raw)
     if text == b"true":
         return True

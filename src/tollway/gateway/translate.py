@@ -15,10 +15,16 @@ from tollway.core.embeddings import EmbeddingsRequest
 from tollway.core.errors import InternalError, TollwayError, UpstreamAnswered, UpstreamError
 from tollway.core.json_value import NOT_JSON
 from tollway.dialects.fitting import fitted
-from tollway.gateway.answer_headers import header_line
+from tollway.gateway.answer_headers import JSON, header_line
 from tollway.gateway.json_body import write_members
 from tollway.gateway.relay import PassthroughRelay, Relay, TranslatingRelay
-from tollway.interfaces.dialect import AnswerFacts, ConversationDialect, EmbeddingsDialect, StreamFraming
+from tollway.interfaces.dialect import (
+    AnswerFacts,
+    ConversationCaller,
+    ConversationDialect,
+    EmbeddingsDialect,
+    StreamFraming,
+)
 from tollway.wire.framing import FRAMINGS
 
 if TYPE_CHECKING:
@@ -38,6 +44,8 @@ class Translation(Protocol):
     """How the caller's stream is framed."""
     provider_framing: StreamFraming
     """How the provider's is."""
+    content_type: bytes
+    """The header lines that say what a whole answer is."""
 
     @property
     def provider_dialect(self) -> str:
@@ -86,11 +94,13 @@ class ConversationTranslation:
         "provider_framing",
     )
 
+    content_type: bytes = JSON
+
     def __init__(
         self,
         call: "Call",
         attempt: "Attempt",
-        inbound: ConversationDialect,
+        inbound: ConversationCaller,
         outbound: ConversationDialect,
         conversation: Conversation | None,
     ) -> None:
@@ -167,7 +177,7 @@ class ConversationTranslation:
 
     def error(self, status: int, body: bytes, headers: Mapping[bytes, bytes]) -> UpstreamError:
         """Read the provider's error."""
-        return _read_error(self, self._outbound, status, body, headers, same=self._inbound is self._outbound)
+        return read_error(self, self._outbound, status, body, headers, same=self._inbound is self._outbound)
 
     def verbatim_error(self, error: TollwayError) -> bytes | None:
         """The provider's own error body, where the caller speaks the same dialect."""
@@ -186,6 +196,7 @@ class EmbeddingsTranslation:
 
     framing: StreamFraming = "sse"
     provider_framing: StreamFraming = "sse"
+    content_type: bytes = JSON
 
     def __init__(
         self,
@@ -243,7 +254,7 @@ class EmbeddingsTranslation:
 
     def error(self, status: int, body: bytes, headers: Mapping[bytes, bytes]) -> UpstreamError:
         """Read the provider's error."""
-        return _read_error(self, self._outbound, status, body, headers, same=self._inbound is self._outbound)
+        return read_error(self, self._outbound, status, body, headers, same=self._inbound is self._outbound)
 
     def verbatim_error(self, error: TollwayError) -> bytes | None:
         """The provider's own error body, where the caller speaks the same dialect."""
@@ -263,7 +274,7 @@ class _ReadsErrors(Protocol):
     def parse_error(self, status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswered: ...
 
 
-def _read_error(
+def read_error(
     keeper: _KeepsErrors,
     dialect: _ReadsErrors,
     status: int,
@@ -272,6 +283,7 @@ def _read_error(
     *,
     same: bool,
 ) -> UpstreamAnswered:
+    """Read a provider's error; `keeper` keeps its own words where the caller speaks the same dialect."""
     named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
     error = dialect.parse_error(status, body, named)
     if error.status in (401, 403):

@@ -24,10 +24,9 @@ from tollway.gateway.answers import error_lines
 from tollway.gateway.attempt import Attempt
 from tollway.gateway.chain import AnyPolicy, Chain
 from tollway.gateway.clock import SystemClock, new_correlation_id
-from tollway.gateway.compiled import AnyDialect, Paths, Proxy
+from tollway.gateway.compiled import Paths, Proxy
 from tollway.gateway.connection import Connection
 from tollway.gateway.downstream import Downstream, DownstreamHandler
-from tollway.gateway.exchange import Exchange
 from tollway.gateway.identify import Registry
 from tollway.gateway.known_heads import KnownHeads
 from tollway.gateway.listening import protocol_factory
@@ -35,7 +34,7 @@ from tollway.gateway.log import Log
 from tollway.gateway.metrics import Gauges, Metrics, UpstreamGauge
 from tollway.gateway.outbox import Outbox
 from tollway.gateway.request import Request
-from tollway.gateway.route import DialectsByName, Planner
+from tollway.gateway.route import AnyDialect, DialectsByName, Planner
 from tollway.gateway.target import Target
 from tollway.gateway.tls import client_context, follow, server_context
 from tollway.gateway.upstream import Pool
@@ -443,7 +442,8 @@ class ListenerState:
                 if not self._serve_own(request, downstream):
                     self.refuse(found, request, downstream)
                 return None
-            exchange = Exchange(self._worker, found[0], found[1], request, downstream, self.limits.json_depth)
+            endpoint = found[0]
+            exchange = endpoint.exchange(self._worker, endpoint, found[1], request, downstream, self.limits.json_depth)
         except Exception as error:  # noqa: BLE001 - the listener is where a defect becomes a 500 instead of a dead connection
             self._worker.log.defect("a request could not be served", error)
             self.refuse(InternalError("the gateway failed to handle this request"), request, downstream)
@@ -465,10 +465,10 @@ class ListenerState:
         downstream.send(error.status, lines, body)
 
     def _serve_own(self, request: Request, downstream: Downstream) -> bool:
-        """Answer probes, metrics and OPTIONS; False when the request is none of these."""
+        """Answer probes, metrics, OPTIONS and those who only look; False when the request is none of these."""
         path = request.path
         if request.method == b"OPTIONS":
-            downstream.send(204, [b"allow: GET, HEAD, POST, OPTIONS\r\n", self._worker.date_line], b"")
+            downstream.send(204, [b"allow: GET, HEAD, POST, DELETE, OPTIONS\r\n", self._worker.date_line], b"")
             return True
         if request.method not in (b"GET", b"HEAD"):
             return False
@@ -479,6 +479,9 @@ class ListenerState:
             return True
         if self.listener.metrics and path == _METRICS:
             self._worker.spawn(self._send_metrics(downstream))
+            return True
+        if self._paths.greets(request):  # some SDKs look whether anybody is here before they call
+            downstream.send(200, [JSON, self._worker.date_line], b'{"status":"ok"}')
             return True
         return False
 

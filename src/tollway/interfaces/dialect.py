@@ -19,7 +19,29 @@ from tollway.core.errors import TollwayError, UpstreamAnswered
 from tollway.core.usage import Usage
 from tollway.interfaces.provider import Provider
 
-Operation = Literal["conversation", "embeddings", "models", "model"]
+Operation = Literal[
+    "conversation",
+    "embeddings",
+    "rerank",
+    "models",
+    "model",
+    "completion",
+    "moderation",
+    "image",
+    "speech",
+    "transcription",
+    "token-count",
+    "file",
+    "upload",
+    "batch",
+    "fine-tuning",
+    "vector-store",
+    "stored-response",
+    "stored-conversation",
+    "cached-content",
+]
+"""What a call is for, as usage records say it."""
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 InboundFormat = Literal["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama"]
 StreamFraming = Literal["sse", "json-array", "ndjson", "aws-event-stream"]
 """How the events of a stream are told apart; see `wire/framing.py`."""
@@ -54,12 +76,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     operation: Operation
     dialect: str
     """Name of the dialect module that reads and writes it."""
-    method: Literal["GET", "POST"] = "POST"
+    method: Method = "POST"
     path: str
     """Under the proxy's base path, without version prefix: `/chat/completions`. `{model}` matches
-    one or more segments (never empty)."""
+    one or more segments (never empty), any other name in braces exactly one."""
     versions: tuple[str, ...] = ("/v1", "")
-    """Prefixes it is served under."""
+    """Prefixes it is served under; `{model}` may stand in one (`/openai/deployments/{model}`)."""
     streams: Streams = "body"
     """Whether it streams."""
 
@@ -133,27 +155,8 @@ class StreamRenderer(Protocol):
         ...
 
 
-class ConversationDialect(Protocol):
-    """A conversation API, both sides of it."""
-
-    name: str
-    format: InboundFormat
-    endpoints: tuple[Endpoint, ...]
-    path_has_model: bool
-    """True where the URL names the model and the action (Gemini), not the body."""
-    actions: tuple[str, str]
-    """What `{action}` in a provider's path stands for: of a whole answer, of a stream. Empty where
-    the path is the same for both."""
-    stream_query: str
-    """Query a streamed call to a provider needs (`alt=sse`); empty when none."""
-    provider_framing: StreamFraming
-    """How providers frame their streams."""
-    field_names: Mapping[str, str]
-    """What callers of this API call the neutral fields, where the names differ; `messages` too."""
-    models: ModelList | None
-    """How this API lists models; None where another dialect of its format does."""
-
-    # the caller's side
+class ConversationCaller(Protocol):
+    """The caller's side of a conversation API."""
 
     def parse_request(self, body: bytes, *, path_model: str, stream: bool) -> Conversation:
         """Read a caller's request. `path_model` and `stream` come from the path where it has them.
@@ -184,6 +187,27 @@ class ConversationDialect(Protocol):
     def render_stream_error(self, error: TollwayError) -> bytes:
         """Write the error event that ends a passed-through stream of this dialect."""
         ...
+
+
+class ConversationDialect(ConversationCaller, Protocol):
+    """A conversation API, both sides of it."""
+
+    name: str
+    format: InboundFormat
+    endpoints: tuple[Endpoint, ...]
+    path_has_model: bool
+    """True where the URL names the model and the action (Gemini), not the body."""
+    actions: tuple[str, str]
+    """What `{action}` in a provider's path stands for: of a whole answer, of a stream. Empty where
+    the path is the same for both."""
+    stream_query: str
+    """Query a streamed call to a provider needs (`alt=sse`); empty when none."""
+    provider_framing: StreamFraming
+    """How providers frame their streams."""
+    field_names: Mapping[str, str]
+    """What callers of this API call the neutral fields, where the names differ; `messages` too."""
+    models: ModelList | None
+    """How this API lists models; None where another dialect of its format does."""
 
     # the provider's side
 

@@ -31,7 +31,23 @@ _LONGEST_RETRY_SECONDS: Final = 60
 _MOST_REMEMBERED: Final = 4_096
 _MOST_TOKENS: Final = 1 << 40
 """Numbers from callers and providers have no bound of their own; counters have one."""
-_USE_NO_TOKENS: Final = frozenset({"models", "model"})
+_USE_NO_TOKENS: Final = frozenset(
+    {
+        "models",
+        "model",
+        "moderation",
+        "token-count",
+        "file",
+        "upload",
+        "batch",
+        "fine-tuning",
+        "vector-store",
+        "stored-response",
+        "stored-conversation",
+        "cached-content",
+    }
+)
+"""Operations that are neither limited nor counted."""
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Period = Annotated[int, msgspec.Meta(ge=1_000)]
@@ -194,6 +210,8 @@ class LlmTokenRateLimit(Policy[Config]):
 
     def request(self, exchange: PolicyExchange) -> Refusal:
         """Reserve in every window, or refuse."""
+        if exchange.operation in _USE_NO_TOKENS:
+            return None
         header = self._header
         key = (exchange.raw_header(header) or b"") if header is not None else self._select(exchange)
         windows = self._windows.get(key)

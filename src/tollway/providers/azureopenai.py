@@ -21,6 +21,14 @@ PROVIDER: Final = Provider(
         "openai-responses": "/openai/responses",
     },
     embeddings={"openai-embeddings": "/openai/deployments/{model}/embeddings"},
+    operations={
+        "openai-audio-speech": "/openai/deployments/{model}/audio/speech",
+        "openai-audio-transcriptions": "/openai/deployments/{model}/audio/transcriptions",
+        "openai-audio-translations": "/openai/deployments/{model}/audio/translations",
+        "openai-completions": "/openai/deployments/{model}/completions",
+        "openai-images-edits": "/openai/deployments/{model}/images/edits",
+        "openai-images-generations": "/openai/deployments/{model}/images/generations",
+    },
     signer=HeaderKey("api-key"),
     # The newest dated version; chat, embeddings and responses all have it. A route may set another.
     query={"api-version": "2025-04-01-preview"},

@@ -15,6 +15,7 @@ PROVIDER: Final = Provider(
     base_url="http://localhost:11434/v1",
     conversation={"openai-chat": "/chat/completions"},
     embeddings={"openai-embeddings": "/embeddings"},
+    operations={"openai-completions": "/completions"},
     signer=Bearer(),
     environment_key="OLLAMA_API_KEY",
     sim_path="/ollama/v1",

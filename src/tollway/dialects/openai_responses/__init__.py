@@ -9,6 +9,7 @@ from tollway.core.answer import Answer
 from tollway.core.conversation import Conversation, Losses
 from tollway.core.errors import TollwayError, UpstreamAnswered
 from tollway.dialects import openai_errors
+from tollway.dialects.openai_paths import VERSIONS
 from tollway.dialects.openai_responses.answer_in import parse_answer
 from tollway.dialects.openai_responses.answer_out import render_answer
 from tollway.dialects.openai_responses.names import FIELD_NAMES
@@ -38,7 +39,9 @@ class OpenAIResponses:
 
     name: str = NAME
     format: InboundFormat = "openai"
-    endpoints: tuple[Endpoint, ...] = (Endpoint(operation="conversation", dialect=NAME, path="/responses"),)
+    endpoints: tuple[Endpoint, ...] = (
+        Endpoint(operation="conversation", dialect=NAME, path="/responses", versions=VERSIONS),
+    )
     path_has_model: bool = False
     actions: tuple[str, str] = ("", "")
     stream_query: str = ""
