@@ -8,11 +8,13 @@ import pytest
 
 from tollway.core.errors import PolicyRefusal
 from tollway.core.usage import NO_USAGE, Usage
+from tollway.gateway.passed import estimated_tokens
+from tollway.snapshot.document import PolicyUse
 from tollway.testing import script
 from tollway.testing.script import Cut, Hang, Pause, Send
 from tollway.testing.upstream import ScriptedUpstream
 
-from .serving import KEY, in_time, policy, proxy, route, serving, soon
+from .serving import KEY, MESSAGES, OK, in_time, policy, proxy, route, serving, soon
 
 PRODUCTION_LOOP = True
 SPEAK: dict[str, Any] = {"model": "tts", "voice": "alloy", "input": "Hello, Zoë"}
@@ -294,3 +296,86 @@ async def test_a_failed_call_is_tried_again_before_a_byte_went_out() -> None:
         answer = await served.ask("/v1/audio/speech", SPEAK)
         assert (answer.status, answer.body) == (200, SOUND)
         assert [one.final for one in served.records] == [False, True]
+
+
+# --- counting
+
+
+COUNTS = [
+    ("anthropic", "/v1/messages/count_tokens?beta=true", {**MESSAGES}, "input_tokens"),
+    ("gemini", "/v1beta/models/m:countTokens", {"contents": [{"parts": [{"text": "hi"}]}]}, "totalTokens"),
+    ("openai", "/v1/responses/input_tokens", {"model": "m", "input": "hi"}, "input_tokens"),
+]
+COUNTED = pytest.mark.parametrize(("api", "path", "body", "member"), COUNTS, ids=[one[0] for one in COUNTS])
+
+
+@COUNTED
+async def test_a_provider_counts_where_it_can(api: str, path: str, body: Any, member: str) -> None:
+    async with ScriptedUpstream() as up:
+        up.on(script.reply(json={member: 14}))
+        async with serving(proxy(route(up, provider=api, target_model="t"), format="any")) as served:
+            answer = await served.ask(path, body)
+            assert (answer.status, msgspec.json.decode(answer.body)) == (200, {member: 14})
+            assert "x-tollway-estimated" not in answer.headers
+            sent = up.requests[0].request
+            assert sent.target == "/v1" + path.replace("/v1beta", "").replace("/v1", "").replace("/m:", "/t:")
+            named = {"model": "t"} if "model" in body else {}
+            assert msgspec.json.decode(sent.body) == {**body, **named}
+            record = served.record
+            assert (record.operation, record.usage, record.outcome) == ("token-count", NO_USAGE, "ok")
+
+
+@COUNTED
+async def test_elsewhere_the_count_is_an_estimate_and_says_so(api: str, path: str, body: Any, member: str) -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up, provider="vllm"), format="any")) as served:
+        answer = await served.ask(path, body)
+        assert (answer.status, answer.headers["x-tollway-estimated"]) == (200, "true")
+        assert msgspec.json.decode(answer.body)[member] == len(msgspec.json.encode(body)) // 4
+        assert up.requests == []
+        record = served.record
+        assert (record.operation, record.attempt, record.outcome, record.usage) == ("token-count", 0, "ok", NO_USAGE)
+
+
+async def test_each_model_is_counted_by_its_own_provider() -> None:
+    async with ScriptedUpstream() as up:
+        up.on(script.reply(json={"input_tokens": 14}))
+        routes = [route(up, name=name, provider=name, target_model=None) for name in ("anthropic", "vllm")]
+        async with serving(proxy(*routes, format="anthropic")) as served:
+            for model, estimated in (("anthropic/c", False), ("vllm/q", True)):
+                answer = await served.ask("/v1/messages/count_tokens", {**MESSAGES, "model": model})
+                assert ("x-tollway-estimated" in answer.headers) is estimated
+            unknown = await served.ask("/v1/messages/count_tokens", {**MESSAGES, "model": "nobody/x"})
+            assert unknown.status == 400
+
+
+async def test_counting_is_neither_limited_nor_counted_by_tokens() -> None:
+    uses = (
+        PolicyUse(
+            name="limit",
+            policy="llm-token-rate-limit",
+            config={"maximumTokens": 1, "timePeriodInMilliseconds": 60_000, "keySelector": "#['a']"},
+        ),
+    )
+    async with (
+        ScriptedUpstream() as up,
+        serving(proxy(route(up, provider="vllm"), format="any", policies=uses)) as served,
+    ):
+        up.on(OK)
+        for _ in range(3):
+            assert (await served.ask("/v1/messages/count_tokens", MESSAGES)).status == 200
+        assert (await served.ask("/v1/messages", MESSAGES)).status == 200
+        assert (await served.ask("/v1/messages", MESSAGES)).status == 429
+        assert (await served.ask("/v1/messages/count_tokens", MESSAGES)).status == 200
+
+
+def test_a_picture_counts_as_one_and_not_by_its_bytes() -> None:
+    picture = "A" * 400_000
+    body = msgspec.json.encode({"text": "x" * 400, "data": picture, "url": f"data:image/png;base64,{picture}"})
+    assert 3_000 < estimated_tokens(body) < 3_200
+    assert estimated_tokens(b"") == 1
+
+
+async def test_a_query_on_messages_is_no_part_of_its_path() -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up, provider="vllm"), format="any")) as served:
+        up.on(OK)
+        assert (await served.ask("/v1/messages?beta=true", MESSAGES)).status == 200

@@ -44,6 +44,10 @@ class OpenAIPassed:
         """Write an error event."""
         return sse_event(openai_errors.render_error(error), b"error")
 
+    def render_estimate(self, tokens: int) -> bytes:
+        """Write a count of tokens."""
+        return msgspec.json.encode({"object": "response.input_tokens", "input_tokens": tokens})
+
     def parse_error(self, status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswered:
         """Read a provider's error."""
         return openai_errors.parse_error(status, body, headers)

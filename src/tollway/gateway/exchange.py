@@ -226,9 +226,10 @@ class Exchange(Call):
             self._refuse(body)
             return
         self.status_code = 200
-        self._respond(200, lambda refusal: self._send_models(body, refusal))
+        self._respond(200, lambda refusal: self._send_own(body, refusal))
 
-    def _send_models(self, body: bytes, refusal: TollwayError | None) -> None:
+    def _send_own(self, body: bytes, refusal: TollwayError | None) -> None:
+        """Send what no provider was asked for."""
         if refusal is not None:
             self._refuse(refusal)
             return

@@ -8,6 +8,7 @@ Rules of this file:
   file is never collected, and a slow caller pauses its own upstream.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlencode
@@ -27,6 +28,7 @@ from tollway.core.ids import RequestedModel
 from tollway.gateway.attempt import Attempt
 from tollway.gateway.exchange import Exchange, as_flag, as_text
 from tollway.gateway.json_body import read_members, write_members
+from tollway.gateway.meter import BYTES_PER_TOKEN
 from tollway.gateway.passed_routes import ROUTE_HEADER, unsupported
 from tollway.gateway.relay import FileRelay, PassthroughRelay, Relay
 from tollway.gateway.translate import forwarded_lines, read_error
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 _NOTHING_LOST: Final = Losses()
 _JSON_TYPE: Final = b"application/json"
 _MOST_MODEL_BYTES: Final = 512
+_ENCODED: Final = re.compile(rb'"(?:data:[\w/+.;=-]+,)?[A-Za-z0-9+/]{1024,}={0,2}"')
+_TOKENS_PER_FILE: Final = 1_500
+"""Near what the larger pictures come to."""
 
 
 class PassedTranslation:
@@ -133,7 +138,7 @@ class PassedTranslation:
 class PassedExchange(Exchange):
     """One call of an operation without a hub."""
 
-    __slots__ = ("_boundary", "_model_part", "content_type", "parameters", "shaped")
+    __slots__ = ("_boundary", "_estimating", "_model_part", "content_type", "parameters", "shaped")
 
     endpoint: "PassedEndpoint"
 
@@ -147,6 +152,7 @@ class PassedExchange(Exchange):
         shape = endpoint.shape
         self.parameters: Mapping[str, str] = endpoint.parameters_of(self.request.path)
         self.content_type = _JSON_TYPE
+        self._estimating = False
         self._boundary = b""
         self._model_part: FormPart | None = None
         if self.request.method == b"HEAD":
@@ -221,6 +227,12 @@ class PassedExchange(Exchange):
                 self._choose_planner()
             except TollwayError as error:
                 refusal = error
+        if refusal is None and self._estimating and not self._worker.spool_broken:
+            body = self.endpoint.dialect.render_estimate(estimated_tokens(self.request.body))
+            self.set_response_header("x-tollway-estimated", "true")
+            self.status_code = 200
+            self._respond(200, lambda refusal: self._send_own(body, refusal))
+            return
         super()._after_request(refusal)
 
     def _choose_planner(self) -> None:
@@ -228,6 +240,9 @@ class PassedExchange(Exchange):
         routes = self.endpoint.routes
         wanted = self.raw_header(ROUTE_HEADER)
         name = None if wanted is None else wanted.decode("latin-1")
+        if name is None and self.endpoint.shape.estimates and not routes.serve(self.requested_model):
+            self._estimating = True
+            return
         if name is not None or not self.requested_model:
             self._planner = routes.alone(name)
             return
@@ -295,6 +310,19 @@ class PassedExchange(Exchange):
             if (value := attempt.headers.get(name)) is not None
         ]
         return b"".join(lines)
+
+
+def estimated_tokens(body: bytes) -> int:
+    """Guess what a request's input comes to: four bytes a token, and a flat sum for each picture or file inside."""
+    inside = 0
+
+    def counted(_: re.Match[bytes]) -> bytes:
+        nonlocal inside
+        inside += 1
+        return b'""'
+
+    texts = _ENCODED.sub(counted, body)
+    return max(len(texts) // BYTES_PER_TOKEN, 1) + inside * _TOKENS_PER_FILE
 
 
 def _only(parts: Sequence[FormPart], name: str) -> FormPart | None:

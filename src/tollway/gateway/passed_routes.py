@@ -38,6 +38,13 @@ class PassedRoutes:
         """The routes, in the order written."""
         return tuple(self._alone)
 
+    def serve(self, model: str) -> bool:
+        """Whether a call for `model` can be passed; one that names none, to any route."""
+        candidates = self._whole.candidates(model)
+        if not model or not candidates[0].matched:
+            return bool(self._indexes)
+        return any(one.route_index in self._indexes for one in candidates)
+
     def named(self, model: str) -> Planner | None:
         """Give what plans calls for `model`; None where its routes lack the operation.
 
@@ -46,10 +53,7 @@ class PassedRoutes:
         """
         if self._named is None:
             raise _nowhere()
-        candidates = self._whole.candidates(model)
-        if candidates[0].matched and not any(one.route_index in self._indexes for one in candidates):
-            return None
-        return self._named
+        return self._named if self.serve(model) else None
 
     def alone(self, name: str | None) -> Planner:
         """Give what plans calls to one route: the one called `name`, else the first.

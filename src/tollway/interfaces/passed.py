@@ -34,6 +34,8 @@ class PassedEndpoint(Endpoint, frozen=True, kw_only=True):
     the first whose provider has the operation."""
     repeatable: bool = True
     """Whether a repeat after a failure in the middle does no harm: not so where something is made."""
+    estimates: bool = False
+    """Whether the gateway answers by itself, with an estimate of tokens, where the provider has no such operation."""
     answer: Literal["read", "bytes"] = "read"
     """`bytes`: the answer is a file, and passes as it comes even when it is JSON."""
 
@@ -59,6 +61,10 @@ class PassedDialect(Protocol):
 
     def render_stream_error(self, error: TollwayError) -> bytes:
         """Write the event that ends a broken stream of events."""
+        ...
+
+    def render_estimate(self, tokens: int) -> bytes:
+        """Write an answer of an endpoint that `estimates`."""
         ...
 
     def parse_error(self, status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswered:

@@ -12,6 +12,7 @@ PROVIDER: Final = Provider(
     base_url="https://generativelanguage.googleapis.com/v1beta",
     conversation={"gemini": "/models/{model}:{action}"},
     embeddings={"gemini-embeddings": "/models/{model}:batchEmbedContents"},
+    operations={"gemini-count-tokens": "/models/{model}:countTokens"},
     # Also taken as `?key=`, which would put the key into access logs.
     signer=HeaderKey("x-goog-api-key"),
     environment_key="GEMINI_API_KEY",

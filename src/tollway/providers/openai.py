@@ -20,6 +20,7 @@ PROVIDER: Final = Provider(
         "openai-images-edits": "/images/edits",
         "openai-images-generations": "/images/generations",
         "openai-images-variations": "/images/variations",
+        "openai-input-tokens": "/responses/input_tokens",
         "openai-moderations": "/moderations",
     },
     signer=Bearer(),
