@@ -80,6 +80,9 @@ _APIS: Final = {
     "gemini": "generateContent",
     "openai-embeddings": "Embeddings",
     "gemini-embeddings": "batchEmbedContents",
+    "cohere-rerank": "Cohere's Rerank",
+    "jina-rerank": "Jina's Rerank",
+    "voyage-rerank": "Voyage's Rerank",
 }
 
 
@@ -207,6 +210,8 @@ def _section(one: Provider) -> str:
         lines.append(f"| variable that customarily holds the key | `{one.environment_key}` |\n")
     lines.append(f"| conversations, the preferred API first | {_paths(one.conversation)} |\n")
     lines.append(f"| embeddings | {_paths(one.embeddings) or 'none'} |\n")
+    if one.rerank:
+        lines.append(f"| rankings | {_paths(one.rerank)} |\n")
     if one.operations:
         lines.append(f"| what passes without translation | {_operations(one)} |\n")
     for what, pairs in (("headers sent with every call", one.headers), ("query sent with every call", one.query)):

@@ -159,7 +159,7 @@ def _endpoints() -> list[Endpoint]:
     return [endpoint for dialect in all_dialects() for endpoint in dialect.endpoints]
 
 
-@pytest.mark.parametrize("endpoint", _endpoints(), ids=lambda one: one.path)
+@pytest.mark.parametrize("endpoint", _endpoints(), ids=lambda one: f"{one.dialect} {one.method} {one.path}")
 def test_every_path_is_documented(endpoint: Endpoint) -> None:
     assert f"| {endpoint.method} | `{endpoint.path}` |" in _reference("endpoints.md")
 

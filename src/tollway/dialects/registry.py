@@ -9,8 +9,10 @@ import pkgutil
 from typing import cast
 
 import tollway.dialects
-from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect
+from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect, Endpoint, RerankDialect
 from tollway.interfaces.passed import PassedDialect
+
+AnyDialect = ConversationDialect | EmbeddingsDialect | RerankDialect | PassedDialect
 
 
 def conversation_dialect(name: str) -> ConversationDialect:
@@ -32,7 +34,7 @@ def embeddings_dialect(name: str) -> EmbeddingsDialect:
         KeyError: there is none.
     """
     found = _load(name)
-    if found is None or not hasattr(found, "parse_answer") or hasattr(found, "stream_parser"):
+    if found is None or _operation(found) != "embeddings":
         raise KeyError(name)
     return cast("EmbeddingsDialect", found)
 
@@ -42,13 +44,16 @@ def passed_dialects() -> tuple[PassedDialect, ...]:
     return tuple(cast("PassedDialect", one) for one in all_dialects() if hasattr(one, "passed_facts"))
 
 
-def all_dialects() -> tuple[ConversationDialect | EmbeddingsDialect | PassedDialect, ...]:
+def all_dialects() -> tuple[AnyDialect, ...]:
     """Every dialect there is, by name."""
     names = sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(tollway.dialects.__path__))
     loaded = (_load(name) for name in names)
-    return tuple(
-        cast("ConversationDialect | EmbeddingsDialect | PassedDialect", one) for one in loaded if one is not None
-    )
+    return tuple(cast("AnyDialect", one) for one in loaded if one is not None)
+
+
+def _operation(dialect: object) -> str:
+    endpoints: tuple[Endpoint, ...] = getattr(dialect, "endpoints", ())
+    return endpoints[0].operation if endpoints else ""
 
 
 @functools.cache

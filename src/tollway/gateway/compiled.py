@@ -5,7 +5,7 @@ Built whole before it is used; a running exchange keeps the one it began with.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import unquote
 
 from tollway.core.errors import BadRequest, MethodNotAllowed, NotFound, TollwayError
@@ -17,13 +17,14 @@ from tollway.gateway.passed_routes import PassedRoutes
 from tollway.gateway.request import Request
 from tollway.gateway.route import AnyDialect, DialectsByName, Planner
 from tollway.gateway.target import Target
-from tollway.gateway.translate import ConversationTranslation, EmbeddingsTranslation, Translation
+from tollway.gateway.translate import ConversationTranslation, Translation, WholeTranslation
 from tollway.interfaces.dialect import (
     ConversationDialect,
     EmbeddingsDialect,
     InboundFormat,
     ModelList,
     Operation,
+    RerankDialect,
     Streams,
 )
 from tollway.interfaces.dialect import Endpoint as EndpointShape
@@ -33,6 +34,9 @@ from tollway.snapshot.document import LlmProxy
 
 if TYPE_CHECKING:
     from tollway.gateway.attempt import Attempt
+
+
+_WITH_A_HUB: Final = ("conversation", "embeddings", "rerank")
 
 
 class Proxy:
@@ -89,6 +93,7 @@ class Endpoint:
     __slots__ = (
         "_conversation",
         "_embeddings",
+        "_rerank",
         "action",
         "dialect_name",
         "format",
@@ -118,17 +123,20 @@ class Endpoint:
         """What the path says to do with its model (`embedContent`); empty where it says nothing."""
         self._conversation: ConversationDialect | None = None
         self._embeddings: EmbeddingsDialect | None = None
+        self._rerank: RerankDialect | None = None
         if operation == "embeddings":
             self._embeddings = dialect  # pyright: ignore[reportAttributeAccessIssue] - the operation says which kind it is
+        elif operation == "rerank":
+            self._rerank = dialect  # pyright: ignore[reportAttributeAccessIssue]
         else:
             self._conversation = dialect  # pyright: ignore[reportAttributeAccessIssue]
-        self.provider_side: AnyDialect | None = dialect if operation in ("conversation", "embeddings") else None
+        self.provider_side: AnyDialect | None = dialect if operation in _WITH_A_HUB else None
         self.models: ModelList | None = getattr(dialect, "models", None)  # embeddings have none
         self.variants: tuple[tuple[bytes, Endpoint], ...] = ()
 
     def render_error(self, error: TollwayError) -> bytes:
         """Write an error as this endpoint's SDKs expect it."""
-        dialect = self._conversation or self._embeddings
+        dialect = self._conversation or self._embeddings or self._rerank
         return dialect.render_error(error) if dialect is not None else b""
 
     def translation(self, exchange: "Exchange", attempt: "Attempt") -> Translation:
@@ -142,13 +150,15 @@ class Endpoint:
         if self._embeddings is not None:
             inbound = self._embeddings
             if inbound.name in provider.embeddings:
-                return EmbeddingsTranslation(exchange, attempt, inbound, inbound, None)
+                return WholeTranslation(exchange, attempt, inbound, inbound, None, provider.embeddings)
             if not provider.embeddings:
                 msg = f"the provider '{provider.name}' has no embeddings; choose a model of another provider"
                 raise BadRequest(msg, param="model", code="operation_not_supported")
             outbound_embeddings = exchange.proxy.dialects.embeddings[next(iter(provider.embeddings))]
             parsed = inbound.parse_request(exchange.body, path_model=exchange.path_model, path_action=self.action)
-            return EmbeddingsTranslation(exchange, attempt, inbound, outbound_embeddings, parsed)
+            return WholeTranslation(exchange, attempt, inbound, outbound_embeddings, parsed, provider.embeddings)
+        if self._rerank is not None:
+            return self._ranking(self._rerank, exchange, attempt)
         inbound_conversation = self._conversation
         if inbound_conversation is None:  # pragma: no cover - one of the two is always set
             msg = "no dialect"
@@ -160,6 +170,17 @@ class Endpoint:
             exchange.body, path_model=exchange.path_model, stream=exchange.stream
         )
         return ConversationTranslation(exchange, attempt, inbound_conversation, outbound, conversation)
+
+    def _ranking(self, inbound: RerankDialect, exchange: "Exchange", attempt: "Attempt") -> Translation:
+        provider = attempt.target.provider
+        if inbound.name in provider.rerank:
+            return WholeTranslation(exchange, attempt, inbound, inbound, None, provider.rerank)
+        if not provider.rerank:
+            msg = f"the provider '{provider.name}' ranks no documents; choose a model of another provider"
+            raise BadRequest(msg, param="model", code="operation_not_supported")
+        outbound = exchange.proxy.dialects.rerank[next(iter(provider.rerank))]
+        parsed = inbound.parse_request(exchange.body, path_model=exchange.path_model, path_action=self.action)
+        return WholeTranslation(exchange, attempt, inbound, outbound, parsed, provider.rerank)
 
 
 class PassedEndpoint(Endpoint):

@@ -8,7 +8,7 @@ import msgspec
 
 from tollway.core.errors import InternalError, UpstreamAnswered, UpstreamError
 from tollway.gateway.target import Target
-from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect
+from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect, RerankDialect
 from tollway.interfaces.passed import PassedDialect
 from tollway.routing.health import UpstreamHealth
 from tollway.routing.keys import KeyRing
@@ -109,21 +109,24 @@ class Planner:
         return self.targets[choice.route_index].route.provider if choice.matched else ""
 
 
-AnyDialect = ConversationDialect | EmbeddingsDialect | PassedDialect
+AnyDialect = ConversationDialect | EmbeddingsDialect | RerankDialect | PassedDialect
 
 
 class DialectsByName:
     """The dialects with a hub that a gateway speaks, by name."""
 
-    __slots__ = ("conversation", "embeddings")
+    __slots__ = ("conversation", "embeddings", "rerank")
 
     def __init__(self, dialects: Sequence[AnyDialect]) -> None:
         """Sort them by kind."""
         self.conversation: dict[str, ConversationDialect] = {}
         self.embeddings: dict[str, EmbeddingsDialect] = {}
+        self.rerank: dict[str, RerankDialect] = {}
         for dialect in dialects:
             kind = dialect.endpoints[0].operation
             if kind == "conversation":
                 self.conversation[dialect.name] = cast("ConversationDialect", dialect)
             elif kind == "embeddings":
                 self.embeddings[dialect.name] = cast("EmbeddingsDialect", dialect)
+            elif kind == "rerank":
+                self.rerank[dialect.name] = cast("RerankDialect", dialect)

@@ -1,13 +1,12 @@
 """A route made ready: where it goes, how its requests begin, and what it is busy with."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 from tollway.core.errors import BadRequest
 from tollway.expressions import Expression, compile_expression
 from tollway.gateway.answer_headers import header_line
-from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect
 from tollway.interfaces.provider import Provider
 from tollway.interfaces.signer import OutboundRequest
 from tollway.interfaces.usage_record import UsageRecord
@@ -21,6 +20,10 @@ _MAX_HEADS: Final = 1024
 # RFC 3986's unreserved characters, and those of sub-delims that model names use; a slash, a dot
 # segment or a question mark from a caller must never change which path is called.
 _MODEL_SAFE: Final = "-_.~:@"
+
+
+class _Named(Protocol):
+    name: str
 
 
 class Target:
@@ -102,7 +105,7 @@ class Target:
         self,
         attempt: "Attempt",
         body: bytes,
-        dialect: ConversationDialect | EmbeddingsDialect,
+        dialect: _Named,
         paths: Mapping[str, str],
         forwarded: bytes,
         now_us: int,
@@ -159,9 +162,7 @@ class Target:
         length = b"content-length: %d\r\n" % len(body) if body or method not in {"GET", "DELETE"} else b""
         return b"".join((head, key_lines, forwarded, length, b"\r\n", body))
 
-    def _head_of(
-        self, attempt: "Attempt", dialect: ConversationDialect | EmbeddingsDialect, paths: Mapping[str, str]
-    ) -> bytes:
+    def _head_of(self, attempt: "Attempt", dialect: _Named, paths: Mapping[str, str]) -> bytes:
         """Find or write the head for a path that names the model, and the first for one that does not."""
         path = paths[dialect.name]
         model = attempt.target_model if "{model}" in path else ""

@@ -6,15 +6,15 @@ same way.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import msgspec
 
 from tollway.core.conversation import Conversation, Losses
-from tollway.core.embeddings import EmbeddingsRequest
 from tollway.core.errors import InternalError, TollwayError, UpstreamAnswered, UpstreamError
 from tollway.core.json_value import NOT_JSON
 from tollway.dialects.fitting import fitted
+from tollway.core.usage import Usage
 from tollway.gateway.answer_headers import JSON, header_line
 from tollway.gateway.json_body import write_members
 from tollway.gateway.relay import PassthroughRelay, Relay, TranslatingRelay
@@ -22,14 +22,18 @@ from tollway.interfaces.dialect import (
     AnswerFacts,
     ConversationCaller,
     ConversationDialect,
-    EmbeddingsDialect,
     StreamFraming,
 )
+from tollway.interfaces.provider import Provider
 from tollway.wire.framing import FRAMINGS
 
 if TYPE_CHECKING:
     from tollway.gateway.attempt import Attempt
     from tollway.gateway.call import Call
+
+RequestT = TypeVar("RequestT", bound=msgspec.Struct)
+_AsksT_contra = TypeVar("_AsksT_contra", bound=msgspec.Struct, contravariant=True)
+AnswerT = TypeVar("AnswerT", bound="_WholeAnswer")
 
 _MICRO = 1_000_000
 _NO_LOSSES = Losses()
@@ -189,10 +193,10 @@ class ConversationTranslation:
         self._error_body = (error, body)
 
 
-class EmbeddingsTranslation:
-    """An embeddings call between any two dialects."""
+class WholeTranslation(Generic[RequestT, AnswerT]):
+    """A call whose answer never streams (embeddings, a ranking) between any two dialects of its kind."""
 
-    __slots__ = ("_attempt", "_call", "_error_body", "_inbound", "_outbound", "_request", "losses")
+    __slots__ = ("_attempt", "_call", "_error_body", "_inbound", "_outbound", "_paths", "_request", "losses")
 
     framing: StreamFraming = "sse"
     provider_framing: StreamFraming = "sse"
@@ -202,11 +206,13 @@ class EmbeddingsTranslation:
         self,
         call: "Call",
         attempt: "Attempt",
-        inbound: EmbeddingsDialect,
-        outbound: EmbeddingsDialect,
-        request: EmbeddingsRequest | None,
+        inbound: "_WholeDialect[RequestT, AnswerT]",
+        outbound: "_WholeDialect[RequestT, AnswerT]",
+        request: RequestT | None,
+        paths: Mapping[str, str],
     ) -> None:
-        """Translate `call` for `attempt`; `request` is None when bytes pass."""
+        """Translate `call` for `attempt`; `request` is None when bytes pass. `paths` are the provider's, by dialect."""
+        self._paths = paths
         self._call = call
         self._attempt = attempt
         self._inbound = inbound
@@ -236,7 +242,7 @@ class EmbeddingsTranslation:
         attempt = self._attempt
         target = attempt.target
         forwarded = forwarded_lines(self._call, attempt)
-        return target.payload(attempt, body, self._outbound, target.provider.embeddings, forwarded, now_us)
+        return target.payload(attempt, body, self._outbound, self._paths, forwarded, now_us)
 
     def answer(self, body: bytes) -> tuple[AnswerFacts, bytes]:
         """Read the provider's answer, write the caller's."""
@@ -247,9 +253,9 @@ class EmbeddingsTranslation:
         return AnswerFacts(usage=answer.usage, model=answer.model), self._inbound.render_answer(answer, request)
 
     def relay(self, attempt: "Attempt") -> Relay:
-        """Refuse: the endpoints of embeddings say that they never stream."""
+        """Refuse: the endpoints of these say that they never stream."""
         del attempt
-        msg = "embeddings do not stream"
+        msg = "what is answered whole does not stream"
         raise InternalError(msg)
 
     def error(self, status: int, body: bytes, headers: Mapping[bytes, bytes]) -> UpstreamError:
@@ -264,6 +270,26 @@ class EmbeddingsTranslation:
     def keep_error_body(self, error: TollwayError, body: bytes) -> None:
         """Remember the provider's own words for `verbatim_error`."""
         self._error_body = (error, body)
+
+
+class _WholeAnswer(Protocol):
+    @property
+    def usage(self) -> Usage | None: ...
+    @property
+    def model(self) -> str: ...
+
+
+class _WholeDialect(Protocol[_AsksT_contra, AnswerT]):
+    """What the two kinds have in common: see `EmbeddingsDialect`."""
+
+    name: str
+
+    def render_answer(self, answer: AnswerT, request: _AsksT_contra) -> bytes: ...
+    def render_request(self, request: _AsksT_contra, provider: Provider, losses: Losses) -> bytes: ...
+    def parse_answer(self, body: bytes, request: _AsksT_contra) -> AnswerT: ...
+    def parse_error(self, status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswered: ...
+    def rewrite_model(self, members: dict[str, msgspec.Raw], model: str) -> None: ...
+    def facts(self, body: bytes) -> AnswerFacts: ...
 
 
 class _KeepsErrors(Protocol):

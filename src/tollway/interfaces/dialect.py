@@ -16,6 +16,7 @@ from tollway.core.answer import Answer, StreamEvent
 from tollway.core.conversation import Conversation, Losses
 from tollway.core.embeddings import EmbeddingsAnswer, EmbeddingsRequest
 from tollway.core.errors import TollwayError, UpstreamAnswered
+from tollway.core.rerank import RerankAnswer, RerankRequest
 from tollway.core.usage import Usage
 from tollway.interfaces.provider import Provider
 
@@ -285,6 +286,46 @@ class EmbeddingsDialect(Protocol):
         ...
 
     def parse_answer(self, body: bytes, request: EmbeddingsRequest) -> EmbeddingsAnswer:
+        """Read a provider's answer; raises `UpstreamGarbled`."""
+        ...
+
+    def parse_error(self, status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswered:
+        """Read a provider's error, whatever its shape. Never raises."""
+        ...
+
+    def rewrite_model(self, members: dict[str, msgspec.Raw], model: str) -> None:
+        """Set the model in a request whose members are kept raw."""
+        ...
+
+    def facts(self, body: bytes) -> AnswerFacts:
+        """Find usage and served model in an answer. Never raises."""
+        ...
+
+
+class RerankDialect(Protocol):
+    """A rerank API, both sides of it."""
+
+    name: str
+    format: InboundFormat
+    endpoints: tuple[Endpoint, ...]
+
+    def parse_request(self, body: bytes, *, path_model: str, path_action: str) -> RerankRequest:
+        """Read a caller's request; raises `BadRequest`."""
+        ...
+
+    def render_answer(self, answer: RerankAnswer, request: RerankRequest) -> bytes:
+        """Write an answer, with the documents where the caller asked for them."""
+        ...
+
+    def render_error(self, error: TollwayError) -> bytes:
+        """Write an error body as this API's SDKs expect it."""
+        ...
+
+    def render_request(self, request: RerankRequest, provider: Provider, losses: Losses) -> bytes:
+        """Write a request for `provider`; raises `BadRequest` for what it cannot express."""
+        ...
+
+    def parse_answer(self, body: bytes, request: RerankRequest) -> RerankAnswer:
         """Read a provider's answer; raises `UpstreamGarbled`."""
         ...
 

@@ -63,6 +63,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     method, percent-encoded."""
     embeddings: Mapping[str, str] = {}
     """Embeddings dialect → path; empty when it has none."""
+    rerank: Mapping[str, str] = {}
+    """Rerank dialect → path; empty when it has none."""
     operations: Mapping[str, str] = {}
     """Operation that passes without a hub (`PassedEndpoint.provides`) → path under the base URL. What is
     not here is refused before anything is sent."""

@@ -12,6 +12,7 @@ PROVIDER: Final = Provider(
     base_url=None,
     conversation={"openai-chat": "/chat/completions"},
     embeddings={"openai-embeddings": "/embeddings"},
+    rerank={"jina-rerank": "/rerank"},
     # Those that keep nothing. Which of them a server has, it says itself.
     operations={
         "openai-audio-speech": "/audio/speech",

@@ -15,6 +15,7 @@ PROVIDER: Final = Provider(
     base_url=None,
     conversation={"openai-chat": "/chat/completions"},
     embeddings={"openai-embeddings": "/embeddings"},
+    rerank={"jina-rerank": "/rerank"},
     operations={
         "openai-audio-transcriptions": "/audio/transcriptions",
         "openai-audio-translations": "/audio/translations",
