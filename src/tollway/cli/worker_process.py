@@ -36,6 +36,7 @@ from tollway.gateway.worker import Plugins, Worker
 from tollway.snapshot.codec import SnapshotRefused, decode, policy_config
 from tollway.snapshot.plugins import policy_type, provider
 from tollway.stores.counters_lmdb import LmdbCounters
+from tollway.stores.ownership_sqlite import OWNERSHIP_FILE, SqliteOwnership
 from tollway.wire.spool_format import SPOOL_DIRECTORY
 
 _DRAIN_AFTER_SUPERVISOR_SECONDS = 25.0
@@ -60,6 +61,7 @@ class WorkerProcess:
             plugins=Plugins(provider, policy_type, all_dialects(), policy_config),
             counters=LmdbCounters(data_dir / "counters"),
             spool=self.spool,
+            ownership=SqliteOwnership(data_dir / OWNERSHIP_FILE),
             metrics=self.metrics,
             log=self.log,
             merged_metrics=self._merged_metrics,

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import msgspec
 
 from tollway.core.errors import TollwayError, UpstreamAnswered
+from tollway.core.json_value import JsonObject
 from tollway.dialects.gemini.errors import parse_error, render_error
 from tollway.dialects.openai_passed import EdgesWatch
 from tollway.interfaces.dialect import ConversationCaller, InboundFormat, StreamWatch
-from tollway.interfaces.passed import PassedEndpoint
+from tollway.interfaces.passed import BatchLine, PassedEndpoint
 from tollway.wire.sse import sse_event
 
 
@@ -17,6 +18,8 @@ class GeminiPassed:
 
     format: InboundFormat = "gemini"
     telling_header: bytes = b"x-goog-api-key"
+    kept_members: frozenset[str] = frozenset()
+    cursor: str = "pageToken"
     own_query: frozenset[str] = frozenset({"key", "$alt"})
     emulation: ConversationCaller | None = None
 
@@ -35,6 +38,13 @@ class GeminiPassed:
     def parse_error(self, status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswered:
         """Read a provider's error."""
         return parse_error(status, body, headers)
+
+    def batch_line(self, line: bytes) -> BatchLine | None:
+        """Read one line of a batch's results: here there are none."""
+        del line
+
+    def rewrite_links(self, answer: JsonObject, base: str) -> None:
+        """Nothing to rewrite: answers name no address of the provider."""
 
     def ask_for_usage(self, members: dict[str, msgspec.Raw]) -> bool:
         """Nothing to ask."""

@@ -17,7 +17,7 @@ from tollway.core.usage import Usage, usage_from_totals
 from tollway.dialects import openai_errors
 from tollway.dialects.caller_fields import as_count, as_object, as_text
 from tollway.interfaces.dialect import AnswerFacts, ConversationCaller, InboundFormat, StreamWatch
-from tollway.interfaces.passed import PassedEndpoint
+from tollway.interfaces.passed import BatchLine, PassedEndpoint
 from tollway.wire.sse import sse_event
 
 _BOUNDARY: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
@@ -33,6 +33,8 @@ class OpenAIPassed:
 
     format: InboundFormat = "openai"
     telling_header: bytes = b""
+    kept_members: frozenset[str] = frozenset()
+    cursor: str = "after"
     own_query: frozenset[str] = frozenset({"api-version"})
     emulation: ConversationCaller | None = None
 
@@ -51,6 +53,13 @@ class OpenAIPassed:
     def parse_error(self, status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswered:
         """Read a provider's error."""
         return openai_errors.parse_error(status, body, headers)
+
+    def batch_line(self, line: bytes) -> BatchLine | None:
+        """Read one line of a batch's results: here there are none."""
+        del line
+
+    def rewrite_links(self, answer: JsonObject, base: str) -> None:
+        """Nothing to rewrite: answers name no address of the provider."""
 
     def ask_for_usage(self, members: dict[str, msgspec.Raw]) -> bool:
         """Nothing to ask: the last event says it."""

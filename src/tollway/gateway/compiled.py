@@ -12,7 +12,9 @@ from tollway.core.errors import BadRequest, MethodNotAllowed, NotFound, TollwayE
 from tollway.gateway.answer_headers import RoutingHeaders
 from tollway.gateway.chain import Chain
 from tollway.gateway.exchange import Exchange
+from tollway.gateway.kept import KeptAnswerExchange, NamingExchange
 from tollway.gateway.passed import PassedExchange, PassedTranslation
+from tollway.gateway.passed_kept import KeptExchange
 from tollway.gateway.passed_routes import PassedRoutes
 from tollway.gateway.request import Request
 from tollway.gateway.route import AnyDialect, DialectsByName, Planner
@@ -87,16 +89,15 @@ class Proxy:
 class Endpoint:
     """One endpoint of one proxy."""
 
-    exchange: type[Exchange] = Exchange
-    """What carries its calls."""
-
     __slots__ = (
         "_conversation",
         "_embeddings",
         "_rerank",
         "action",
         "dialect_name",
+        "exchange",
         "format",
+        "kept_members",
         "models",
         "operation",
         "provider_side",
@@ -132,6 +133,13 @@ class Endpoint:
             self._conversation = dialect  # pyright: ignore[reportAttributeAccessIssue]
         self.provider_side: AnyDialect | None = dialect if operation in _WITH_A_HUB else None
         self.models: ModelList | None = getattr(dialect, "models", None)  # embeddings have none
+        keeps = any(target.provider.keeps for target in proxy.targets)
+        self.kept_members: frozenset[str] = getattr(dialect, "kept_members", frozenset()) if keeps else frozenset()
+        """Members of a body that name what a provider keeps."""
+        self.exchange: type[Exchange] = Exchange
+        """What carries its calls."""
+        if operation == "conversation" and self.kept_members:
+            self.exchange = KeptAnswerExchange if getattr(dialect, "keeps_answers", False) else NamingExchange
         self.variants: tuple[tuple[bytes, Endpoint], ...] = ()
 
     def render_error(self, error: TollwayError) -> bytes:
@@ -186,13 +194,12 @@ class Endpoint:
 class PassedEndpoint(Endpoint):
     """One endpoint of one proxy whose calls pass without a hub."""
 
-    exchange: type[Exchange] = PassedExchange
-
     __slots__ = ("_parameters", "dialect", "routes", "shape")
 
     def __init__(self, proxy: Proxy, dialect: PassedDialect, shape: PassedShape) -> None:
         """Bind one endpoint of a dialect to a proxy."""
         super().__init__(proxy, shape.operation, dialect, shape.streams)
+        self.exchange = PassedExchange if shape.governs is None else KeptExchange
         self.provider_side = dialect
         self.dialect = dialect
         self.shape = shape

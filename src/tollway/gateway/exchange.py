@@ -209,14 +209,14 @@ class Exchange(Call):
         else:
             raw = members.get("model")
             if raw is not None:
-                self.requested_model = RequestedModel(as_text(raw, "model"))
+                self.requested_model = RequestedModel(text_member(raw, "model"))
         if endpoint.streams == "body":
             raw = members.get("stream")
             if raw is not None:
-                self.stream = as_flag(raw, "stream")
+                self.stream = flag_member(raw, "stream")
         elif endpoint.streams == "unless-false":
             raw = members.get("stream")
-            self.stream = raw is None or as_flag(raw, "stream")
+            self.stream = raw is None or flag_member(raw, "stream")
         else:
             self.stream = endpoint.streams == "always"
 
@@ -775,7 +775,7 @@ class Exchange(Call):
         lines.append(b"x-tollway-overhead-us: %d\r\n" % overhead_us)
 
 
-def as_text(raw: msgspec.Raw, field: str) -> str:
+def text_member(raw: msgspec.Raw, field: str) -> str:
     """Read a member that must be a string."""
     try:
         return _decode_text(raw)
@@ -783,7 +783,7 @@ def as_text(raw: msgspec.Raw, field: str) -> str:
         raise BadRequest(f"'{field}' must be a string", param=field) from None
 
 
-def as_flag(raw: msgspec.Raw, field: str) -> bool:
+def flag_member(raw: msgspec.Raw, field: str) -> bool:
     """Read a member that must be true or false; null is false."""
     text = bytes(raw)
     if text == b"true":

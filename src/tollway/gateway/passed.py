@@ -19,6 +19,7 @@ from tollway.core.conversation import Losses
 from tollway.core.errors import (
     BadRequest,
     MethodNotAllowed,
+    NotReady,
     TollwayError,
     UnsupportedMedia,
     UpstreamError,
@@ -26,7 +27,7 @@ from tollway.core.errors import (
 )
 from tollway.core.ids import RequestedModel
 from tollway.gateway.attempt import Attempt
-from tollway.gateway.exchange import Exchange, as_flag, as_text
+from tollway.gateway.exchange import Exchange, flag_member, text_member
 from tollway.gateway.json_body import read_members, write_members
 from tollway.gateway.meter import BYTES_PER_TOKEN
 from tollway.gateway.passed_routes import ROUTE_HEADER, unsupported
@@ -97,9 +98,14 @@ class PassedTranslation:
         )
 
     def answer(self, body: bytes) -> tuple[AnswerFacts, bytes]:
-        """Read what the meter wants of a whole answer, and pass it."""
+        """Read what the meter wants of a whole answer, and pass it.
+
+        Raises:
+            NotReady: it names something of which nobody could be told to whom it belongs.
+        """
         endpoint = self._endpoint
-        return endpoint.dialect.passed_facts(endpoint.shape, self._call.members, body), body
+        facts = endpoint.dialect.passed_facts(endpoint.shape, self._call.members, body)
+        return facts, self._call.governed(self._attempt, body)
 
     def relay(self, attempt: Attempt) -> Relay:
         """Build what an answer that is not taken whole goes through."""
@@ -109,7 +115,7 @@ class PassedTranslation:
             return PassthroughRelay(
                 dialect.passed_watch(endpoint.shape, hide_usage=self._hides_usage), dialect.render_stream_error, SSE
             )
-        return FileRelay(endpoint.dialect.passed_facts(endpoint.shape, self._call.members, None))
+        return self._call.file_relay(attempt)
 
     def error(self, status: int, body: bytes, headers: Mapping[bytes, bytes]) -> UpstreamError:
         """Read the provider's error."""
@@ -127,18 +133,22 @@ class PassedTranslation:
     def _passed_query(self) -> str:
         """Give the caller's query without what is the gateway's, and without what the provider is always sent."""
         given = self._call.request.query
-        if not given:
+        if not given and not self._call.cursor:
             return ""
         target = self._attempt.target
         taken = {*self._endpoint.dialect.own_query, *target.provider.query, *target.route.query}
         pairs = parse_qsl(given.decode("latin-1"), keep_blank_values=True)
-        return urlencode([(name, value) for name, value in pairs if name not in taken])
+        cursor = self._call.cursor
+        if cursor:
+            taken.add(self._endpoint.dialect.cursor)
+        kept = [(name, value) for name, value in pairs if name not in taken]
+        return urlencode([*kept, (self._endpoint.dialect.cursor, cursor)] if cursor else kept)
 
 
 class PassedExchange(Exchange):
     """One call of an operation without a hub."""
 
-    __slots__ = ("_boundary", "_estimating", "_model_part", "content_type", "parameters", "shaped")
+    __slots__ = ("_boundary", "_estimating", "_model_part", "content_type", "cursor", "parameters")
 
     endpoint: "PassedEndpoint"
 
@@ -153,6 +163,8 @@ class PassedExchange(Exchange):
         self.parameters: Mapping[str, str] = endpoint.parameters_of(self.request.path)
         self.content_type = _JSON_TYPE
         self._estimating = False
+        self.cursor = ""
+        """Of a list: after which id the next page begins."""
         self._boundary = b""
         self._model_part: FormPart | None = None
         if self.request.method == b"HEAD":
@@ -177,9 +189,9 @@ class PassedExchange(Exchange):
             return  # such as POST /batches/{id}/cancel
         self.members = members = read_members(self.request.body, self._json_depth)
         if shape.names_model and (raw := members.get("model")) is not None and raw != b"null":
-            self.requested_model = RequestedModel(as_text(raw, "model"))
+            self.requested_model = RequestedModel(text_member(raw, "model"))
         if shape.streams == "body" and (raw := members.get("stream")) is not None:
-            self.stream = as_flag(raw, "stream")
+            self.stream = flag_member(raw, "stream")
 
     def _read_form(self) -> None:
         shape = self.endpoint.shape
@@ -253,6 +265,26 @@ class PassedExchange(Exchange):
             raise unsupported(self.requested_model)
         self._planner = planner
 
+    def governed(self, attempt: Attempt, body: bytes) -> bytes:
+        """Give a whole answer as the caller may see it.
+
+        Raises:
+            NotReady: nobody can tell at the moment.
+        """
+        del attempt
+        return body
+
+    def continues(self, attempt: Attempt) -> bool:
+        """Whether another attempt was begun, for what the answer lacks."""
+        del attempt
+        return False
+
+    def file_relay(self, attempt: Attempt) -> Relay:
+        """Build what a file goes through."""
+        del attempt
+        endpoint = self.endpoint
+        return FileRelay(endpoint.dialect.passed_facts(endpoint.shape, self.members, None))
+
     def _send(self, attempt: Attempt, body: bytes) -> None:
         if isinstance(self._translation, PassedTranslation):
             # Whatever its type: `open_stream` decides what is taken whole.
@@ -281,7 +313,13 @@ class PassedExchange(Exchange):
         if 200 <= attempt.status < 300:
             kind = attempt.headers.get(b"content-type", _JSON_TYPE)
             translation.content_type = b"content-type: %b\r\n" % kind
-            facts, out = translation.answer(body)
+            try:
+                facts, out = translation.answer(body)
+            except NotReady as error:
+                self.attempt_failed(attempt, error)
+                return
+            if self.cursor and self.continues(attempt):
+                return
             self._deliver(attempt, facts, out)
         elif attempt.status >= 400:
             self.attempt_failed(attempt, translation.error(attempt.status, body, attempt.headers))

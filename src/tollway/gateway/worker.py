@@ -39,6 +39,7 @@ from tollway.gateway.target import Target
 from tollway.gateway.tls import client_context, follow, server_context
 from tollway.gateway.upstream import Pool
 from tollway.interfaces.counters import Counters
+from tollway.interfaces.ownership import Ownership
 from tollway.interfaces.policy import PolicyContext
 from tollway.interfaces.provider import Provider
 from tollway.interfaces.usage_record import UsageRecord, UsageSink
@@ -80,6 +81,7 @@ class Worker:
         plugins: Plugins,
         counters: Counters,
         spool: UsageSink,
+        ownership: Ownership,
         metrics: Metrics,
         log: Log,
         merged_metrics: Callable[[], Coroutine[Any, Any, bytes]],
@@ -90,6 +92,7 @@ class Worker:
         self.plugins = plugins
         self.counters = counters
         self.spool = spool
+        self.ownership = ownership
         self.spool_broken = False
         self.spool_failures = 0
         self._unsaved: deque[UsageRecord] = deque()

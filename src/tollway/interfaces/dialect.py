@@ -196,6 +196,11 @@ class ConversationDialect(ConversationCaller, Protocol):
     name: str
     format: InboundFormat
     endpoints: tuple[Endpoint, ...]
+    kept_members: frozenset[str]
+    """Members anywhere in a request's body that hold ids of what providers keep (`file_id`); with a slash
+    before it, one of the outermost members only (`/conversation`)."""
+    keeps_answers: bool
+    """Whether providers keep the answers themselves, under their ids, unless the request's `store` is false."""
     path_has_model: bool
     """True where the URL names the model and the action (Gemini), not the body."""
     actions: tuple[str, str]

@@ -13,10 +13,42 @@ from typing import Literal, Protocol
 import msgspec
 
 from tollway.core.errors import TollwayError, UpstreamAnswered
-from tollway.interfaces.dialect import AnswerFacts, ConversationCaller, Endpoint, InboundFormat, StreamWatch
+from tollway.core.json_value import JsonObject
+from tollway.core.usage import NO_USAGE, Usage
+from tollway.interfaces.dialect import AnswerFacts, ConversationCaller, Endpoint, InboundFormat, Operation, StreamWatch
 
 PassedBody = Literal["json", "form", "none"]
 """What a request carries: a JSON object, a `multipart/form-data` form, or nothing."""
+
+
+class Governs(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a call is about things that a provider keeps, and whose they are."""
+
+    ids: tuple[str, ...] = ()
+    """Names in the path (`id`) whose things must be the caller's own."""
+    claims: tuple[str, ...] = ()
+    """Members of the answer whose ids become the caller's; a dot leads into an object (`file.id`)."""
+    lists: bool = False
+    """Whether the answer is a page of a list (`data`), of which the caller sees its own alone."""
+    releases: bool = False
+    """Whether the thing named by the first of `ids` is no more after it."""
+    results: Literal["", "own", "file"] = ""
+    """Whether the answer is a batch's results, one JSON object a line, to be metered: the batch named by `id`,
+    or a file that may hold those of one."""
+    results_of: bool = False
+    """Whether what is claimed are the files with the results of the batch named by `id`."""
+
+
+class BatchLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a batch's results, as far as the meter wants it."""
+
+    custom_id: str
+    """The caller's own name for it, unique within the batch."""
+    status: int
+    model: str = ""
+    response_id: str = ""
+    operation: Operation = "conversation"
+    usage: Usage = NO_USAGE
 
 
 class PassedEndpoint(Endpoint, frozen=True, kw_only=True):
@@ -36,6 +68,8 @@ class PassedEndpoint(Endpoint, frozen=True, kw_only=True):
     """Whether a repeat after a failure in the middle does no harm: not so where something is made."""
     estimates: bool = False
     """Whether the gateway answers by itself, with an estimate of tokens, where the provider has no such operation."""
+    governs: Governs | None = None
+    """For what providers keep; None where nothing is kept."""
     answer: Literal["read", "bytes"] = "read"
     """`bytes`: the answer is a file, and passes as it comes even when it is JSON."""
 
@@ -49,6 +83,10 @@ class PassedDialect(Protocol):
     telling_header: bytes
     """A request header, lower case, that this API's SDKs always send: it tells whose path is meant where another
     API has the same. Empty for the one that is meant otherwise."""
+    kept_members: frozenset[str]
+    """Members anywhere in a request's body that hold ids of what a provider keeps (`input_file_id`)."""
+    cursor: str
+    """The query parameter that asks for the page of a list after an id."""
     own_query: frozenset[str]
     """Query parameters that are meant for the gateway and never for the provider (`api-version`)."""
 
@@ -81,6 +119,14 @@ class PassedDialect(Protocol):
             members: the request's JSON members, raw; empty for a form.
             body: the whole answer; None when it was a file, which passed unread.
         """
+        ...
+
+    def batch_line(self, line: bytes) -> BatchLine | None:
+        """Read one line of a batch's results; None for one that is none. Never raises."""
+        ...
+
+    def rewrite_links(self, answer: JsonObject, base: str) -> None:
+        """Let addresses of the provider in an answer lead here: `base` is this proxy's own, as the caller sees it."""
         ...
 
     def ask_for_usage(self, members: dict[str, msgspec.Raw]) -> bool:

@@ -63,6 +63,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     method, percent-encoded."""
     embeddings: Mapping[str, str] = {}
     """Embeddings dialect → path; empty when it has none."""
+    keeps: bool = False
+    """Whether it keeps files, batches or answers for whoever has the key: then the gateway looks whose they are."""
     rerank: Mapping[str, str] = {}
     """Rerank dialect → path; empty when it has none."""
     operations: Mapping[str, str] = {}

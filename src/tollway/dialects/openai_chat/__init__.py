@@ -44,6 +44,8 @@ class OpenAIChat:
     endpoints: tuple[Endpoint, ...] = (
         Endpoint(operation="conversation", dialect=NAME, path="/chat/completions", versions=VERSIONS),
     )
+    kept_members: frozenset[str] = frozenset({"file_id"})
+    keeps_answers: bool = False
     path_has_model: bool = False
     actions: tuple[str, str] = ("", "")
     stream_query: str = ""

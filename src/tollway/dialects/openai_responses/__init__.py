@@ -42,6 +42,10 @@ class OpenAIResponses:
     endpoints: tuple[Endpoint, ...] = (
         Endpoint(operation="conversation", dialect=NAME, path="/responses", versions=VERSIONS),
     )
+    kept_members: frozenset[str] = frozenset(
+        {"file_id", "file_ids", "vector_store_ids", "/previous_response_id", "/conversation"}
+    )
+    keeps_answers: bool = True
     path_has_model: bool = False
     actions: tuple[str, str] = ("", "")
     stream_query: str = ""
