@@ -72,6 +72,9 @@ class Call:
         "usage",
     )
 
+    operation: str
+    """What the call is for; set by the exchange."""
+
     def __init__(self, request: Request, clock: SystemClock) -> None:
         """Begin the call now."""
         self.request = request
@@ -80,8 +83,6 @@ class Call:
         self.started_us = self.now_us = clock.wall_us()
         self.raw_header: HeaderLookup = request.headers.get
         """A request header by its lower-case name; repeats are joined by a comma."""
-        self.operation = ""
-        """What the call is for, once its endpoint is known."""
         self.correlation_bytes = b""
         self.trace_id = ""
         self.parent_span_id = ""

@@ -97,7 +97,9 @@ class Endpoint:
         "dialect_name",
         "exchange",
         "format",
+        "kept_mark",
         "kept_members",
+        "kept_outer",
         "models",
         "operation",
         "provider_side",
@@ -136,6 +138,10 @@ class Endpoint:
         keeps = any(target.provider.keeps for target in proxy.targets)
         self.kept_members: frozenset[str] = getattr(dialect, "kept_members", frozenset()) if keeps else frozenset()
         """Members of a body that name what a provider keeps."""
+        self.kept_outer = frozenset(name[1:] for name in self.kept_members if name.startswith("/"))
+        inner = [name for name in self.kept_members if not name.startswith("/")]
+        self.kept_mark = b"_id" if all("_id" in name for name in inner) else b'"'
+        """Stands in every body that names something with one of the inner of them."""
         self.exchange: type[Exchange] = Exchange
         """What carries its calls."""
         if operation == "conversation" and self.kept_members:

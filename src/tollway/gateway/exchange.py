@@ -117,7 +117,7 @@ class Exchange(Call):
         self._attempt: Attempt | None = None
         self._plan: CallPlan | None = None
         self._translation: Translation | None = None
-        self._waited = 0.0
+        self._waited: float = 0.0
         self._own_waited = False
         """Whether the current attempt's time is in `_waited` already."""
         self._head_sent = False
@@ -377,28 +377,27 @@ class Exchange(Call):
     def _deliver(self, attempt: Attempt, facts: AnswerFacts, body: bytes) -> None:
         self._waited += attempt.ended_at - attempt.started_at
         self.usage = facts.usage
-        self.status_code = status = attempt.status
+        self.status_code = 200
         self._facts = facts
         plan = self._plan
         if plan is not None:
             plan.succeeded(attempt.ended_at)
         chained = self.proxy.chain
         if chained.awaits:
-            self._respond(status, partial(self._send_answer, attempt, facts, body))
+            self._respond(200, partial(self._send_answer, attempt, facts, body))
         else:
-            self._send_answer(attempt, facts, body, chain.run(chained.response_steps, self, status))
+            self._send_answer(attempt, facts, body, chain.run(chained.response_steps, self, 200))
 
     def _send_answer(self, attempt: Attempt, facts: AnswerFacts, body: bytes, refusal: TollwayError | None) -> None:
-        translation = self._translation
-        record = self._record(attempt, facts, outcome="ok", error=refusal, status=attempt.status)
+        record = self._record(attempt, facts, outcome="ok", error=refusal)
         if refusal is not None:
             self._send_error(refusal, record)
             return
         self._finish_call(record)
         if not self._over:
-            lines = self._lines(translation.content_type if translation is not None else answers.JSON)
+            lines = self._lines(answers.JSON)
             self._add_attempt_lines(lines, attempt, record.overhead_us, success=True)
-            self._downstream.send(attempt.status, lines, body)
+            self._downstream.send(200, lines, body)
         self._close()
 
     # --- streams

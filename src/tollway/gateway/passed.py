@@ -10,6 +10,7 @@ Rules of this file:
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -51,7 +52,7 @@ _TOKENS_PER_FILE: Final = 1_500
 class PassedTranslation:
     """The caller's own request to a provider that has the operation, and its answer back."""
 
-    __slots__ = ("_attempt", "_body", "_call", "_endpoint", "_error_body", "_hides_usage", "content_type")
+    __slots__ = ("_attempt", "_body", "_call", "_endpoint", "_error_body", "_hides_usage")
 
     losses: Losses = _NOTHING_LOST
     framing: StreamFraming = "sse"
@@ -64,7 +65,6 @@ class PassedTranslation:
         self._endpoint = endpoint
         self._error_body: tuple[TollwayError, bytes] | None = None
         self._hides_usage = False
-        self.content_type = b""
 
     @property
     def provider_dialect(self) -> str:
@@ -311,8 +311,6 @@ class PassedExchange(Exchange):
             super().answered(attempt, body)
             return
         if 200 <= attempt.status < 300:
-            kind = attempt.headers.get(b"content-type", _JSON_TYPE)
-            translation.content_type = b"content-type: %b\r\n" % kind
             try:
                 facts, out = translation.answer(body)
             except NotReady as error:
@@ -320,13 +318,35 @@ class PassedExchange(Exchange):
                 return
             if self.cursor and self.continues(attempt):
                 return
-            self._deliver(attempt, facts, out)
+            self._deliver_as_it_is(attempt, facts, out)
         elif attempt.status >= 400:
             self.attempt_failed(attempt, translation.error(attempt.status, body, attempt.headers))
         else:
             # A redirect is never followed: it could lead anywhere, with the gateway's key.
             message = f"the upstream answered with status {attempt.status}, which its API does not know"
             self.attempt_failed(attempt, UpstreamGarbled(message))
+
+    def _deliver_as_it_is(self, attempt: Attempt, facts: AnswerFacts, body: bytes) -> None:
+        """Deliver a whole answer under the provider's own status and type."""
+        self._waited += attempt.ended_at - attempt.started_at
+        self.usage = facts.usage
+        self.status_code = attempt.status
+        self._facts = facts
+        if self._plan is not None:
+            self._plan.succeeded(attempt.ended_at)
+        self._respond(attempt.status, partial(self._send_as_it_is, attempt, facts, body))
+
+    def _send_as_it_is(self, attempt: Attempt, facts: AnswerFacts, body: bytes, refusal: TollwayError | None) -> None:
+        record = self._record(attempt, facts, outcome="ok", error=refusal, status=attempt.status)
+        if refusal is not None:
+            self._send_error(refusal, record)
+            return
+        self._finish_call(record)
+        if not self._over:
+            lines = self._lines(b"content-type: %b\r\n" % attempt.headers.get(b"content-type", _JSON_TYPE))
+            self._add_attempt_lines(lines, attempt, record.overhead_us, success=True)
+            self._downstream.send(attempt.status, lines, body)
+        self._close()
 
     def stream_over(self, attempt: Attempt, error: UpstreamError | None) -> None:
         """Break off a file that broke: nothing inside it can say so."""

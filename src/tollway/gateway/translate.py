@@ -15,7 +15,7 @@ from tollway.core.errors import InternalError, TollwayError, UpstreamAnswered, U
 from tollway.core.json_value import NOT_JSON
 from tollway.dialects.fitting import fitted
 from tollway.core.usage import Usage
-from tollway.gateway.answer_headers import JSON, header_line
+from tollway.gateway.answer_headers import header_line
 from tollway.gateway.json_body import write_members
 from tollway.gateway.relay import PassthroughRelay, Relay, TranslatingRelay
 from tollway.interfaces.dialect import (
@@ -48,8 +48,6 @@ class Translation(Protocol):
     """How the caller's stream is framed."""
     provider_framing: StreamFraming
     """How the provider's is."""
-    content_type: bytes
-    """The header lines that say what a whole answer is."""
 
     @property
     def provider_dialect(self) -> str:
@@ -97,8 +95,6 @@ class ConversationTranslation:
         "provider_dialect",
         "provider_framing",
     )
-
-    content_type: bytes = JSON
 
     def __init__(
         self,
@@ -200,7 +196,6 @@ class WholeTranslation(Generic[RequestT, AnswerT]):
 
     framing: StreamFraming = "sse"
     provider_framing: StreamFraming = "sse"
-    content_type: bytes = JSON
 
     def __init__(
         self,
