@@ -13,8 +13,8 @@ import msgspec
 from tollway.core.conversation import Conversation, Losses
 from tollway.core.errors import InternalError, TollwayError, UpstreamAnswered, UpstreamError
 from tollway.core.json_value import NOT_JSON
-from tollway.dialects.fitting import fitted
 from tollway.core.usage import Usage
+from tollway.dialects.fitting import fitted
 from tollway.gateway.answer_headers import header_line
 from tollway.gateway.json_body import write_members
 from tollway.gateway.relay import PassthroughRelay, Relay, TranslatingRelay

@@ -15,6 +15,7 @@ PROVIDER: Final = Provider(
     docs="https://docs.x.ai/docs/api-reference",
     base_url="https://api.x.ai/v1",
     conversation={"openai-chat": "/chat/completions", "openai-responses": "/responses"},
+    operations={"openai-images-generations": "/images/generations"},
     signer=Bearer(),
     environment_key="XAI_API_KEY",
     sim_path="/compatible/v1",

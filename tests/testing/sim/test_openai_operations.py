@@ -25,10 +25,10 @@ def test_a_completion_says_the_same_whole_and_streamed(client):
 
 def test_pictures_and_sound_are_files_of_their_kind(client):
     assert len(client.images.generate(prompt="a cat", n=3).data) == 3
-    assert client.images.create_variation(image=("a.png", PIXEL, "image/png")).data
+    assert client.images.edit(model="gpt-image-1", prompt="a hat", image=("a.png", PIXEL, "image/png")).data
     sound = client.audio.speech.create(model="tts-1", voice="alloy", input="hi").content
     assert sound.startswith(b"RIFF")
-    assert client.audio.translations.create(model="whisper-1", file=("a.wav", sound)).text == HEARD
+    assert client.audio.transcriptions.create(model="whisper-1", file=("a.wav", sound)).text == HEARD
 
 
 def test_a_batch_is_answered_line_by_line(client):
