@@ -30,6 +30,7 @@ from tollway.snapshot.document import (
 )
 from tollway.snapshot.plugins import policy_type, provider
 from tollway.stores.counters_lmdb import LmdbCounters
+from tollway.stores.ownership_memory import MemoryOwnership
 
 HEADERS = (
     b"Host: 127.0.0.1:8081\r\nContent-Type: application/json\r\n"
@@ -92,6 +93,7 @@ class Bench:
             asyncio.get_running_loop(),
             plugins=Plugins(provider, policy_type, all_dialects(), policy_config),
             counters=LmdbCounters(self.directory / "counters"),
+            ownership=MemoryOwnership(),
             spool=Spool(self.directory / "spool", clock.new_id()),
             metrics=Metrics(clock),
             log=Log(clock),

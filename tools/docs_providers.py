@@ -94,6 +94,9 @@ _APIS: Final = {
     "ollama-embeddings": "Ollama Embed",
     "voyage-embeddings": "Voyage Embeddings",
     "jina-embeddings": "Jina Embeddings",
+    "cohere-rerank": "Cohere's Rerank",
+    "jina-rerank": "Jina's Rerank",
+    "voyage-rerank": "Voyage's Rerank",
 }
 
 
@@ -183,6 +186,11 @@ def _counted(one: Provider) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
+def _operations(one: Provider) -> str:
+    """Its paths; which endpoints they serve is told by the page of endpoints."""
+    return ", ".join(f"`{path}`" for path in dict.fromkeys(one.operations.values())) + " ([](endpoints.md))"
+
+
 def _anchor(one: Provider) -> str:
     return re.sub(r"[^a-z0-9 -]", "", one.title.lower()).replace(" ", "-")
 
@@ -223,6 +231,10 @@ def _section(one: Provider) -> str:
         lines.append("| keeps responses itself | yes: `previous_response_id` and `conversation` pass to it |\n")
     if one.realtime:
         lines.append(f"| sessions over WebSocket | {_paths(one.realtime)} |\n")
+    if one.rerank:
+        lines.append(f"| rankings | {_paths(one.rerank)} |\n")
+    if one.operations:
+        lines.append(f"| what passes without translation | {_operations(one)} |\n")
     for what, pairs in (("headers sent with every call", one.headers), ("query sent with every call", one.query)):
         if pairs:
             lines.append(f"| {what} | {_pairs(pairs)} |\n")

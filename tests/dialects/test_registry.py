@@ -33,11 +33,16 @@ def test_every_dialect_is_listed_once_under_its_own_name() -> None:
     assert {"openai-chat", "openai-responses", "openai-embeddings"} <= set(names)
 
 
-def test_no_two_endpoints_are_the_same() -> None:
-    places = [
-        (endpoint.method, version + endpoint.path)
-        for one in all_dialects()
-        for endpoint in one.endpoints
-        for version in endpoint.versions
-    ]
-    assert len(places) == len(set(places))
+_SHARED = {("POST", "/v1/rerank")}
+"""What two APIs of different formats have under one path, with requests that both understand."""
+
+
+def test_no_two_endpoints_are_the_same_but_those_a_header_tells_apart() -> None:
+    places: dict[tuple[str, str], list[str]] = {}
+    for one in all_dialects():
+        for endpoint in one.endpoints:
+            for version in endpoint.versions:
+                telling = str(getattr(one, "telling_header", b""))
+                places.setdefault((endpoint.method, version + endpoint.path), []).append(telling)
+    for place, telling in places.items():
+        assert len(telling) == len(set(telling)) or place in _SHARED, place

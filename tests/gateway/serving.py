@@ -33,6 +33,7 @@ from tollway.snapshot.codec import content_version, policy_config
 from tollway.snapshot.document import Client, Listener, LlmProxy, PolicyCondition, PolicyUse, Route, Snapshot
 from tollway.snapshot.plugins import policy_type, provider
 from tollway.stores.counters_memory import MemoryCounters
+from tollway.stores.ownership_memory import MemoryOwnership
 from tollway.testing import script
 from tollway.testing.upstream import ScriptedUpstream
 
@@ -193,6 +194,7 @@ class Served:
         self._log = log
         self._tls = tls
         self._taken = 0
+        self.ownership = MemoryOwnership()
         clock = SystemClock()
         self.metrics = Metrics(clock, provider_name=str)
         self.worker = Worker(
@@ -200,11 +202,12 @@ class Served:
             plugins=Plugins(provider, _policy, all_dialects(), policy_config),
             counters=MemoryCounters(),
             spool=sink,
+            ownership=self.ownership,
             metrics=self.metrics,
             log=Log(clock, level="debug"),
             merged_metrics=self._merged_metrics,
-            response_store=store,
         )
+        self.worker.response_store = store
 
     @property
     def records(self) -> list[UsageRecord]:

@@ -1,14 +1,17 @@
 """Which endpoint a path is, and how what is none is refused."""
 
+import re
 from typing import Any
 
 import msgspec
 import pytest
 
+from tollway.core.errors import PolicyRefusal
+from tollway.gateway.compiled import path_pattern
 from tollway.testing import script
 from tollway.testing.upstream import ScriptedUpstream
 
-from .serving import CHAT, MESSAGES, OK, proxy, route, serving
+from .serving import CHAT, MESSAGES, OK, policy, proxy, route, serving
 
 PRODUCTION_LOOP = True
 
@@ -52,6 +55,57 @@ async def test_every_path_of_an_api_is_served(
         up.on(OK)
         await served.ask(base + path, body)
         assert (served.record.inbound_dialect, served.record.requested_model) == (dialect, "m")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/openai/deployments/DEPLOYED/chat/completions?api-version=2024-10-21",
+        "/openai/deployments/DEPLOYED/embeddings?api-version=2024-10-21",
+        "/openai/deployments/DEPLOYED/completions?api-version=2024-10-21",
+        "/openai/deployments/DEPLOYED/images/generations?api-version=2024-10-21",
+        "/openai/v1/chat/completions",
+        "/openai/v1/responses",
+        "/openai/responses?api-version=2025-04-01-preview",
+        "/openai/v1/embeddings",
+    ],
+)
+@pytest.mark.parametrize("base", ["", "/llm-proxy", "/openai"])
+async def test_paths_of_a_cloud_and_of_servers_beside_other_apis_are_served(base: str, path: str) -> None:
+    settings = {"format": "openai", "base_path": base}
+    async with ScriptedUpstream() as up, serving(proxy(route(up, target_model=None), **settings)) as served:
+        up.on(OK)
+        await served.ask(base + path, {**CHAT, "input": "hi", "prompt": "hi", "model": "inside"})
+        expected = "DEPLOYED" if "DEPLOYED" in path else "inside"
+        assert (served.record.requested_model, served.record.target_model) == (expected, expected)
+        assert "api-version" not in up.requests[0].request.target
+
+
+@pytest.mark.parametrize("inner_first", [True, False])
+@pytest.mark.parametrize(
+    "path", ["/openai/v1/chat/completions", "/openai/chat/completions", "/openai/deployments/m/chat/completions"]
+)
+async def test_of_two_proxies_the_one_with_the_longer_base_path_is_meant(path: str, inner_first: bool) -> None:
+    async with ScriptedUpstream() as up:
+        up.on(OK)
+        proxies = [proxy(route(up), name="inner", base_path="/openai"), proxy(route(up), name="outer", base_path="")]
+        async with serving(*(proxies if inner_first else reversed(proxies))) as served:
+            await served.ask(path)
+            expected = "outer" if "deployments" in path else "inner"
+            assert served.record.proxy == expected
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", ["/llm", "/llm/"])
+async def test_who_looks_whether_anybody_is_here_is_told_no_more(path: str, method: str) -> None:
+    refuse = policy(request=lambda *_: PolicyRefusal("no"))
+    async with ScriptedUpstream() as up, serving(proxy(route(up), base_path="/llm", policies=(refuse,))) as served:
+        answer = await served.ask(path, method=method)
+        assert (answer.status, answer.body) == (200, b"" if method == "HEAD" else b'{"status":"ok"}')
+        assert set(answer.headers) == {"content-type", "date", "connection", "content-length"}
+        assert (await served.ask("/", method="HEAD")).status == 200
+        assert (await served.ask("/", method="GET")).status == 404
+        assert served.records == []
 
 
 @FORMATS
@@ -115,7 +169,7 @@ async def test_options_tell_what_there_is(path: str) -> None:
     async with ScriptedUpstream() as up, serving(proxy(route(up))) as served:
         answer = await served.ask(path, method="OPTIONS")
         assert (answer.status, answer.body) == (204, b"")
-        assert answer.headers["allow"] == "get, head, post, options"
+        assert answer.headers["allow"] == "get, head, post, delete, options"
 
 
 @pytest.mark.parametrize(
@@ -221,3 +275,31 @@ async def test_a_provider_without_conversations_says_so() -> None:
         error = msgspec.json.decode(answer.body)["error"]
         assert (answer.status, error["code"], error["param"]) == (400, "operation_not_supported", "model")
         assert "has no conversations" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "matches"),
+    [
+        ("/files/file-1", True),
+        ("/files/a.b_c:d=@~-", True),
+        ("/files/", False),
+        ("/files/.", False),
+        ("/files/..", False),
+        ("/files/../models", False),
+        ("/files/a/b", False),
+        ("/files/a%2Fb", False),
+        ("/files/a?b", False),
+        ("/files/" + "a" * 257, False),
+        ("/files/...", True),
+    ],
+)
+def test_an_id_in_a_path_is_one_plain_segment(path: str, matches: bool) -> None:
+    assert bool(re.fullmatch(path_pattern("/files/{id}"), path)) is matches
+
+
+def test_a_name_in_braces_is_told_from_what_stands_around_it() -> None:
+    found = re.fullmatch(
+        path_pattern("/vector_stores/{id}/files/{file_id}/content"), "/vector_stores/v/files/f/content"
+    )
+    assert found is not None
+    assert found.groupdict() == {"id": "v", "file_id": "f"}

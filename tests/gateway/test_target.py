@@ -213,6 +213,16 @@ async def test_keys_take_turns_when_one_is_throttled() -> None:
             assert len({recorded.header("authorization") for recorded in up.requests}) == 2
 
 
+async def test_a_provider_with_models_in_its_paths_has_them_there_for_what_passes_too() -> None:
+    async with ScriptedUpstream() as up, serving(azure(up)) as served:
+        up.on(script.reply(json={"data": [{}]}))
+        await served.ask("/v1/images/generations", {"model": "a/b c", "prompt": "p"})
+        request = up.requests[0].request
+        assert request.target.startswith("/openai/deployments/a%2Fb%20c/images/generations?api-version=")
+        assert dict(request.headers)["api-key"] == KEY
+        assert msgspec.json.decode(request.body) == {"model": "a/b c", "prompt": "p"}
+
+
 # --- surfaces
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from tollway.core.usage import Usage
 from tollway.snapshot.document import Retries
 from tollway.testing import script
 from tollway.testing.sim.app import RunningSim
@@ -279,3 +280,43 @@ async def test_an_embeddings_error_is_translated() -> None:
         up.on(script.failure(400))
         answer = await served.ask("/v1beta/models/m:embedContent", {"content": {"parts": [{"text": "hi"}]}})
         assert (answer.status, msgspec.json.decode(answer.body)["error"]["code"]) == (400, 400)
+
+
+RANK: dict[str, Any] = {"model": "m", "query": "q", "documents": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("api", "path", "results", "translated"),
+    [
+        ("openai", "/v1/rerank", "results", False),
+        ("cohere", "/v2/rerank", "results", True),
+        ("openai", "/voyage/v1/rerank", "data", True),
+    ],
+)
+async def test_a_ranking_passes_or_is_translated(api: str, path: str, results: str, translated: bool) -> None:
+    answer_of_vllm = {
+        "id": "r",
+        "model": "m-1",
+        "results": [{"index": 1, "relevance_score": 0.5, "extra": 1}],
+        "usage": {"total_tokens": 9},
+    }
+    async with ScriptedUpstream() as up, serving(proxy(route(up, provider="vllm"), format=api)) as served:
+        up.on(script.reply(json=answer_of_vllm))
+        answer = await served.ask(path, RANK)
+        assert (answer.status, up.requests[0].request.target) == (200, "/v1/rerank")
+        (shown,) = msgspec.json.decode(answer.body)[results]
+        assert (shown["index"], shown["relevance_score"], "extra" in shown) == (1, 0.5, not translated)
+        record = served.record
+        assert (record.operation, record.provider_dialect, record.usage) == (
+            "rerank",
+            "jina-rerank",
+            Usage(input_fresh=9),
+        )
+
+
+async def test_a_provider_that_ranks_nothing_is_refused_before_anything_is_sent() -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up))) as served:
+        answer = await served.ask("/v1/rerank", RANK)
+        assert answer.status == 400
+        assert msgspec.json.decode(answer.body)["error"]["code"] == "operation_not_supported"
+        assert up.requests == []

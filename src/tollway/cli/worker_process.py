@@ -41,6 +41,7 @@ from tollway.snapshot.codec import SnapshotRefused, decode, policy_config
 from tollway.snapshot.document import Snapshot
 from tollway.snapshot.plugins import policy_type, provider
 from tollway.stores.counters_lmdb import LmdbCounters
+from tollway.stores.ownership_sqlite import OWNERSHIP_FILE, SqliteOwnership
 from tollway.stores.response_state_sqlite import STATE_FILE, SqliteResponseStore
 from tollway.wire.spool_format import SPOOL_DIRECTORY
 
@@ -68,6 +69,7 @@ class WorkerProcess:
             plugins=Plugins(provider, policy_type, all_dialects(), policy_config),
             counters=LmdbCounters(data_dir / "counters"),
             spool=self.spool,
+            ownership=SqliteOwnership(data_dir / OWNERSHIP_FILE),
             metrics=self.metrics,
             log=self.log,
             merged_metrics=self._merged_metrics,

@@ -21,7 +21,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """Tokens of one attempt. Every count is a leaf; totals are properties."""
+    """Tokens of one attempt, and what is billed in other units. Every count is a leaf; totals are of tokens alone."""
 
     input_fresh: Count = 0
     """Input tokens billed at the plain rate: text, and whatever the provider did not break down."""
@@ -42,6 +42,14 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fa
     """Output tokens spent on reasoning, shown to the caller or not."""
     web_searches: Count = 0
     """Server-side search calls the provider bills by the call."""
+    output_images: Count = 0
+    """Pictures made by models that report no tokens and are billed by the picture."""
+    input_audio_ms: Count = 0
+    """Milliseconds of sound heard by models that report no tokens and are billed by its length."""
+    input_characters: Count = 0
+    """Characters spoken by models that report no tokens and are billed by the character."""
+    search_units: Count = 0
+    """What rerankers that report no tokens bill: one search over a batch of documents."""
     provider_total: int | None = None
     """The provider's own total, kept only where it is not the sum of the leaves."""
     billed_input: Count | None = None

@@ -44,6 +44,8 @@ class OllamaGenerate(OllamaChat):
     )
     field_names: Mapping[str, str] = {**FIELD_NAMES, "messages": "prompt"}
     models: ModelList | None = None
+    kept_members: frozenset[str] = frozenset()
+    keeps_answers: bool = False
 
     def parse_request(self, body: bytes, *, path_model: str, stream: bool) -> Conversation:
         """Read a caller's request; the body alone says the model and whether to stream."""

@@ -13,6 +13,7 @@ from tollway.core.usage import Usage, usage_from_totals
 from tollway.dialects import openai_errors
 from tollway.dialects.caller_fields import Fields, as_count, as_list, as_object, as_text, decode_answer, decode_request
 from tollway.dialects.embeddings_carrying import carried_embeddings_specific, drop_set_embeddings_fields
+from tollway.dialects.openai_paths import VERSIONS
 from tollway.dialects.vectors import floats, packed, read_vector
 from tollway.interfaces.dialect import AnswerFacts, EmbeddingsDialect, Endpoint, InboundFormat
 from tollway.interfaces.provider import Provider
@@ -36,7 +37,7 @@ class OpenAIEmbeddings:
     name: str = NAME
     format: InboundFormat = "openai"
     endpoints: tuple[Endpoint, ...] = (
-        Endpoint(operation="embeddings", dialect=NAME, path="/embeddings", streams="never"),
+        Endpoint(operation="embeddings", dialect=NAME, path="/embeddings", versions=VERSIONS, streams="never"),
     )
     field_names: Mapping[str, str] = {"inputs": "input"}
 

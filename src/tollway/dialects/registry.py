@@ -9,8 +9,11 @@ import pkgutil
 from typing import cast
 
 import tollway.dialects
-from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect
+from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect, Endpoint, RerankDialect
+from tollway.interfaces.passed import PassedDialect
 from tollway.interfaces.realtime import RealtimeDialect
+
+AnyDialect = ConversationDialect | EmbeddingsDialect | RerankDialect | PassedDialect | RealtimeDialect
 
 
 def conversation_dialect(name: str) -> ConversationDialect:
@@ -32,7 +35,7 @@ def embeddings_dialect(name: str) -> EmbeddingsDialect:
         KeyError: there is none.
     """
     found = _load(name)
-    if found is None or hasattr(found, "stream_parser") or hasattr(found, "watch"):
+    if found is None or _operation(found) != "embeddings":
         raise KeyError(name)
     return cast("EmbeddingsDialect", found)
 
@@ -44,18 +47,26 @@ def realtime_dialect(name: str) -> RealtimeDialect:
         KeyError: there is none.
     """
     found = _load(name)
-    if found is None or not hasattr(found, "watch"):
+    if found is None or _operation(found) != "realtime":
         raise KeyError(name)
     return cast("RealtimeDialect", found)
 
 
-def all_dialects() -> tuple[ConversationDialect | EmbeddingsDialect | RealtimeDialect, ...]:
+def passed_dialects() -> tuple[PassedDialect, ...]:
+    """Every dialect without a hub, by name."""
+    return tuple(cast("PassedDialect", one) for one in all_dialects() if hasattr(one, "passed_facts"))
+
+
+def all_dialects() -> tuple[AnyDialect, ...]:
     """Every dialect there is, by name."""
     names = sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(tollway.dialects.__path__))
     loaded = (_load(name) for name in names)
-    return tuple(
-        cast("ConversationDialect | EmbeddingsDialect | RealtimeDialect", one) for one in loaded if one is not None
-    )
+    return tuple(cast("AnyDialect", one) for one in loaded if one is not None)
+
+
+def _operation(dialect: object) -> str:
+    endpoints: tuple[Endpoint, ...] = getattr(dialect, "endpoints", ())
+    return endpoints[0].operation if endpoints else ""
 
 
 @functools.cache

@@ -67,6 +67,7 @@ class RoutingHeaders:
         return block
 
     def _render(self, provider: str, model: str, *, fallback: bool, success: bool) -> bytes:
+        model = model or "none"  # of calls that name none, such as those for files
         routed = (
             f"Request fell back to {model} (Provider: {provider}, Model: {model})."
             if fallback

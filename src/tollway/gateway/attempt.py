@@ -28,8 +28,8 @@ class AttemptOwner(Protocol):
         """A whole answer came, of whatever status."""
         ...
 
-    def open_stream(self, attempt: "Attempt") -> Relay:
-        """A successful streamed answer begins: give the relay it goes through."""
+    def open_stream(self, attempt: "Attempt") -> Relay | None:
+        """A successful streamed answer begins: give the relay it goes through, or None to have it whole."""
         ...
 
     def streamed(self, attempt: "Attempt", data: bytes) -> None:

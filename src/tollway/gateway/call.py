@@ -52,6 +52,7 @@ class Call:
         "identity",
         "members",
         "now_us",
+        "operation",
         "parent_span_id",
         "raw_header",
         "ready_lines",
@@ -70,6 +71,9 @@ class Call:
         "upstream_set",
         "usage",
     )
+
+    operation: str
+    """What the call is for; set by the exchange."""
 
     def __init__(self, request: Request, clock: SystemClock) -> None:
         """Begin the call now."""

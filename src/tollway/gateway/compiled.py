@@ -3,6 +3,7 @@
 Built whole before it is used; a running exchange keeps the one it began with.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import unquote
@@ -10,31 +11,38 @@ from urllib.parse import unquote
 from tollway.core.errors import BadRequest, MethodNotAllowed, NotFound, TollwayError
 from tollway.gateway.answer_headers import RoutingHeaders, header_line
 from tollway.gateway.chain import Chain
+from tollway.gateway.exchange import Exchange
+from tollway.gateway.kept import KeptAnswerExchange, NamingExchange
 from tollway.gateway.kept_turns import Keeper, Turn
+from tollway.gateway.passed import PassedExchange, PassedTranslation
+from tollway.gateway.passed_kept import KeptExchange
+from tollway.gateway.passed_routes import PassedRoutes
 from tollway.gateway.request import Request
-from tollway.gateway.route import DialectsByName, Planner
+from tollway.gateway.route import AnyDialect, DialectsByName, Planner
 from tollway.gateway.target import Target
-from tollway.gateway.translate import ConversationTranslation, EmbeddingsTranslation, Translation
+from tollway.gateway.translate import ConversationTranslation, Translation, WholeTranslation
 from tollway.interfaces.dialect import (
+    KEPT_OPERATIONS,
     ConversationDialect,
     EmbeddingsDialect,
     InboundFormat,
     ModelList,
     NamesErrors,
     Operation,
+    RerankDialect,
     Streams,
 )
 from tollway.interfaces.dialect import Endpoint as EndpointShape
 from tollway.interfaces.kept_turns import KeptTurns
+from tollway.interfaces.passed import PassedDialect
+from tollway.interfaces.passed import PassedEndpoint as PassedShape
 from tollway.interfaces.realtime import RealtimeDialect
 from tollway.snapshot.document import LlmProxy
 
 if TYPE_CHECKING:
     from tollway.gateway.attempt import Attempt
-    from tollway.gateway.exchange import Exchange
 
-AnyDialect = ConversationDialect | EmbeddingsDialect | RealtimeDialect
-
+_WITH_A_HUB: Final = ("conversation", "embeddings", "rerank")
 _NO_KEEPERS: Final[Mapping[str, Keeper]] = {}
 
 
@@ -93,10 +101,15 @@ class Endpoint:
         "_conversation",
         "_embeddings",
         "_names_errors",
+        "_rerank",
         "action",
         "dialect_name",
+        "exchange",
         "format",
         "keeper",
+        "kept_mark",
+        "kept_members",
+        "kept_outer",
         "models",
         "operation",
         "passes",
@@ -129,15 +142,18 @@ class Endpoint:
         empty where it says nothing."""
         self._conversation: ConversationDialect | None = None
         self._embeddings: EmbeddingsDialect | None = None
+        self._rerank: RerankDialect | None = None
         self.realtime: RealtimeDialect | None = None
         """Set where calls are sessions, which `realtime.py` serves."""
         if operation == "realtime":
             self.realtime = dialect  # pyright: ignore[reportAttributeAccessIssue]
         elif operation == "embeddings":
             self._embeddings = dialect  # pyright: ignore[reportAttributeAccessIssue] - the operation says which kind it is
+        elif operation == "rerank":
+            self._rerank = dialect  # pyright: ignore[reportAttributeAccessIssue]
         else:
             self._conversation = dialect  # pyright: ignore[reportAttributeAccessIssue]
-        self.provider_side = dialect if operation in ("conversation", "embeddings") else None
+        self.provider_side: AnyDialect | None = dialect if operation in _WITH_A_HUB else None
         # Few dialects name errors in headers; those that do have a method of their own for it.
         self._names_errors: NamesErrors | None = (
             cast("NamesErrors", dialect) if hasattr(dialect, "error_headers") else None
@@ -145,11 +161,22 @@ class Endpoint:
         self.models: ModelList | None = getattr(dialect, "models", None)  # embeddings have none
         self.keeper: Keeper | None = proxy.keepers.get(dialect.name) if operation != "embeddings" else None
         """Keeps its turns, where they are kept."""
+        keeps = any(target.provider.keeps for target in proxy.targets)
+        self.kept_members: frozenset[str] = getattr(dialect, "kept_members", frozenset()) if keeps else frozenset()
+        """Members of a body that name what a provider keeps."""
+        self.kept_outer = frozenset(name[1:] for name in self.kept_members if name.startswith("/"))
+        inner = [name for name in self.kept_members if not name.startswith("/")]
+        self.kept_mark = b"_id" if all("_id" in name for name in inner) else b'"'
+        """Stands in every body that names something with one of the inner of them."""
+        self.exchange: type[Exchange] = Exchange
+        """What carries its calls."""
+        if operation == "conversation" and self.kept_members:
+            self.exchange = KeptAnswerExchange if getattr(dialect, "keeps_answers", False) else NamingExchange
         self.variants: tuple[tuple[bytes, Endpoint], ...] = ()
 
     def render_error(self, error: TollwayError) -> bytes:
         """Write an error as this endpoint's SDKs expect it."""
-        dialect = self._conversation or self._embeddings or self.realtime
+        dialect = self._conversation or self._embeddings or self._rerank or self.realtime
         return dialect.render_error(error) if dialect is not None else b""
 
     def error_lines(self, error: TollwayError) -> list[bytes]:
@@ -169,14 +196,16 @@ class Endpoint:
         if self._embeddings is not None:
             inbound = self._embeddings
             if inbound.name in provider.embeddings and self.passes:
-                return EmbeddingsTranslation(exchange, attempt, inbound, inbound, None)
+                return WholeTranslation(exchange, attempt, inbound, inbound, None, provider.embeddings)
             if not provider.embeddings:
                 msg = f"the provider '{provider.name}' has no embeddings; choose a model of another provider"
                 raise BadRequest(msg, param="model", code="operation_not_supported")
             name = inbound.name if inbound.name in provider.embeddings else next(iter(provider.embeddings))
             outbound_embeddings = exchange.proxy.dialects.embeddings[name]
             parsed = inbound.parse_request(exchange.body, path_model=exchange.path_model, path_action=self.action)
-            return EmbeddingsTranslation(exchange, attempt, inbound, outbound_embeddings, parsed)
+            return WholeTranslation(exchange, attempt, inbound, outbound_embeddings, parsed, provider.embeddings)
+        if self._rerank is not None:
+            return self._ranking(self._rerank, exchange, attempt)
         inbound_conversation = self._conversation
         if inbound_conversation is None:  # pragma: no cover - one of the two is always set
             msg = "no dialect"
@@ -210,22 +239,88 @@ class Endpoint:
         outbound = exchange.proxy.dialects.conversation[name]
         return ConversationTranslation(exchange, attempt, inbound, outbound, conversation, turn if turn.keeps else None)
 
+    def _ranking(self, inbound: RerankDialect, exchange: "Exchange", attempt: "Attempt") -> Translation:
+        provider = attempt.target.provider
+        if inbound.name in provider.rerank:
+            return WholeTranslation(exchange, attempt, inbound, inbound, None, provider.rerank)
+        if not provider.rerank:
+            msg = f"the provider '{provider.name}' ranks no documents; choose a model of another provider"
+            raise BadRequest(msg, param="model", code="operation_not_supported")
+        outbound = exchange.proxy.dialects.rerank[next(iter(provider.rerank))]
+        parsed = inbound.parse_request(exchange.body, path_model=exchange.path_model, path_action=self.action)
+        return WholeTranslation(exchange, attempt, inbound, outbound, parsed, provider.rerank)
+
+
+class PassedEndpoint(Endpoint):
+    """One endpoint of one proxy whose calls pass without a hub."""
+
+    __slots__ = ("_parameters", "dialect", "routes", "shape")
+
+    def __init__(self, proxy: Proxy, dialect: PassedDialect, shape: PassedShape) -> None:
+        """Bind one endpoint of a dialect to a proxy."""
+        super().__init__(proxy, shape.operation, dialect, shape.streams)
+        self.exchange = PassedExchange if shape.governs is None else KeptExchange
+        self.provider_side = dialect
+        self.dialect = dialect
+        self.shape = shape
+        self.routes = PassedRoutes(proxy.planner, shape.provides, repeatable=shape.repeatable)
+        self._parameters = re.compile(path_pattern(shape.path) + r"\Z") if "{" in shape.path else None
+
+    def parameters_of(self, path: bytes) -> Mapping[str, str]:
+        """Give what stands in `path` for the names in braces, as it was sent."""
+        if self._parameters is None:
+            return {}
+        found = self._parameters.search(path.decode("latin-1"))
+        return found.groupdict() if found is not None else {}
+
+    def render_error(self, error: TollwayError) -> bytes:
+        """Write an error as this endpoint's SDKs expect it."""
+        return self.dialect.render_error(error)
+
+    def translation(self, exchange: "Exchange", attempt: "Attempt") -> Translation:
+        """Pass the call on; where the provider has no such operation, go by way of a conversation that says the same.
+
+        Raises:
+            BadRequest: no conversation can say it.
+        """
+        provider = attempt.target.provider
+        emulation = self.dialect.emulation
+        if emulation is None or self.shape.provides in provider.operations:
+            return PassedTranslation(cast("PassedExchange", exchange), attempt, self)
+        outbound = exchange.proxy.dialects.conversation[next(iter(provider.conversation))]
+        conversation = emulation.parse_request(exchange.body, path_model=exchange.path_model, stream=exchange.stream)
+        return ConversationTranslation(exchange, attempt, emulation, outbound, conversation)
+
+
+def path_pattern(path: str) -> str:
+    """Write a path as a regular expression: each name in braces is one segment of plain characters.
+
+    A slash, a dot segment or an escape in an id could change which path of the provider is called.
+    """
+    parts = re.split(r"\{(\w+)\}", path)
+    return "".join(
+        rf"(?P<{part}>(?!\.{{1,2}}(?:/|\Z))[A-Za-z0-9_\-.:=@~]{{1,256}})" if index % 2 else re.escape(part)
+        for index, part in enumerate(parts)
+    )
+
 
 class Paths:
     """The endpoints of one listener, by path."""
 
-    __slots__ = ("_exact", "_patterns", "_proxies")
+    __slots__ = ("_exact", "_named", "_patterns", "_proxies")
 
     def __init__(self, proxies: Iterable[Proxy], dialects: Sequence[AnyDialect]) -> None:
         """Lay out every path of every proxy."""
         self._exact: dict[bytes, dict[bytes, Endpoint]] = {}
         self._patterns: list[tuple[bytes, bytes, bytes, bytes, Endpoint]] = []
+        self._named: list[tuple[bytes, re.Pattern[bytes], bytes, Endpoint]] = []
+        """Beginning of a path with ids in it, what the rest must look like, method, endpoint."""
         self._proxies: list[tuple[bytes, Endpoint]] = []
-        for proxy in proxies:
+        for proxy in sorted(proxies, key=lambda one: -len(one.base_path)):  # of two that could be meant, the inner one
             served = [dialect for dialect in dialects if proxy.format in ("any", dialect.format)]
             self._add_dialects(proxy, served)
             self._add_models(proxy, served)
-        self._patterns.sort(key=lambda pattern: -len(pattern[0]) - len(pattern[2]))
+        self._patterns.sort(key=lambda pattern: (-len(pattern[4].proxy.base_path), -len(pattern[0]) - len(pattern[2])))
         self._proxies.sort(key=lambda entry: -len(entry[0]))
 
     def find(self, request: Request) -> tuple[Endpoint, str] | TollwayError:
@@ -237,6 +332,13 @@ class Paths:
                 return _wrong_method(request, methods)
             return (_meant(endpoint, request) if endpoint.variants else endpoint), ""
         return self._find_pattern(request)
+
+    def greets(self, request: Request) -> bool:
+        """Whether somebody asks no more than whether a server is here: at a base path, or by HEAD at the root."""
+        path = request.path
+        if request.method == b"HEAD" and path == b"/":
+            return True
+        return any(path in (base, base + b"/") for base, _ in self._proxies)
 
     def error_format(self, path: bytes) -> Endpoint | None:
         """Tell in whose way an error about `path` is written; None when no proxy has it."""
@@ -259,6 +361,12 @@ class Paths:
                     wrong[method] = endpoint
                     continue
                 return _meant(endpoint, request), unquote(model.decode("latin-1"), errors="replace")
+        for prefix, pattern, method, endpoint in self._named:
+            if path.startswith(prefix) and pattern.fullmatch(path, len(prefix)):
+                if method != (b"GET" if request.method == b"HEAD" else request.method):
+                    wrong[method] = endpoint
+                    continue
+                return _meant(endpoint, request), ""
         if wrong:
             return _wrong_method(request, wrong)
         shown = path.decode("latin-1")
@@ -267,8 +375,17 @@ class Paths:
         return NotFound(f"there is no endpoint at '{shown}' of this LLM proxy; check the path behind its base path")
 
     def _add_dialects(self, proxy: Proxy, dialects: Sequence[AnyDialect]) -> None:
-        for dialect in dialects:
+        keeps = any(target.provider.keeps for target in proxy.targets)
+        # Conversations first: what the gateway keeps itself goes before what a provider keeps at the same place.
+        for dialect in sorted(dialects, key=_rank):
             for shape in dialect.endpoints:
+                if shape.operation in KEPT_OPERATIONS and keeps and dialect.name not in proxy.keepers:
+                    continue
+                if isinstance(shape, PassedShape):
+                    passed = PassedEndpoint(proxy, cast("PassedDialect", dialect), shape)
+                    for version in shape.versions:
+                        self._add(proxy.base_path, version, shape, passed)
+                    continue
                 action = shape.path.rpartition(":")[2] if ":" in shape.path else ""
                 endpoint = Endpoint(proxy, shape.operation, dialect, shape.streams, action, passes=shape.passes)
                 for version in shape.versions:
@@ -308,12 +425,37 @@ class Paths:
         if marker:
             prefix, _, between = before.partition(b"{scope}")
             self._patterns.append((prefix, between, suffix, method, endpoint))
+        elif b"{" in path:
+            start = path.index(b"{")
+            pattern = re.compile(path_pattern(path[start:].decode()).encode())
+            known = next((one[3] for one in self._named if one[:3] == (path[:start], pattern, method)), None)
+            if known is None:
+                self._named.append((path[:start], pattern, method, endpoint))
+            else:
+                _add_variant(known, endpoint)
         else:
-            self._exact.setdefault(path, {}).setdefault(method, endpoint)
+            known = self._exact.setdefault(path, {}).setdefault(method, endpoint)
+            if known is not endpoint:
+                _add_variant(known, endpoint)
+
+
+def _rank(dialect: object) -> tuple[bool, bool]:
+    return bool(_telling_header(dialect)), not hasattr(dialect, "stream_parser")
+
+
+def _telling_header(dialect: object) -> bytes:
+    header: bytes = getattr(dialect, "telling_header", b"")  # only dialects without a hub have one
+    return header
+
+
+def _add_variant(known: Endpoint, endpoint: Endpoint) -> None:
+    """Let a header tell which of two APIs with one path is meant."""
+    if isinstance(endpoint, PassedEndpoint) and (header := endpoint.dialect.telling_header):
+        known.variants = (*known.variants, (header, endpoint))
 
 
 def _meant(endpoint: Endpoint, request: Request) -> Endpoint:
-    """Of several APIs' endpoints at one place, the one whose header the request has."""
+    """Choose among APIs with one path by the header that only one of them sends."""
     for header, variant in endpoint.variants:
         if header in request.headers:
             return variant

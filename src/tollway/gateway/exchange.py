@@ -77,6 +77,7 @@ class Exchange(Call):
         "_over",
         "_own_waited",
         "_plan",
+        "_planner",
         "_settled",
         "_stream_done",
         "_stream_error",
@@ -107,10 +108,12 @@ class Exchange(Call):
         Call.__init__(self, request, clock)
         self._worker = worker
         self.endpoint = endpoint
+        self.operation = endpoint.operation
         self.path_model = path_model
         self._json_depth = json_depth
         self._downstream = downstream
-        self.proxy = endpoint.proxy
+        self.proxy = proxy = endpoint.proxy
+        self._planner = proxy.planner
         self.call_id = clock.new_id()
         self.provider_dialect = ""
         self.losses: tuple[str, ...] = ()
@@ -120,7 +123,7 @@ class Exchange(Call):
         self._attempt: Attempt | None = None
         self._plan: CallPlan | None = None
         self._translation: Translation | None = None
-        self._waited = 0.0
+        self._waited: float = 0.0
         self._own_waited = False
         """Whether the current attempt's time is in `_waited` already."""
         self._head_sent = False
@@ -186,10 +189,10 @@ class Exchange(Call):
         if endpoint.keeper is not None and self.turn is None and self._begin_turn(endpoint.keeper, refusal):
             return
         if refusal is None:
-            self._plan = plan = self.proxy.planner.plan(self)
+            self._plan = plan = self._planner.plan(self)
             self._go(plan.first(self.clock.monotonic()))
         elif refusal.code == _BUDGET_EXHAUSTED:
-            self._plan = plan = self.proxy.planner.plan(self)
+            self._plan = plan = self._planner.plan(self)
             step = plan.divert("budget", self.clock.monotonic())
             if step is not None:
                 self.refused_by = ""  # it is not refused after all
@@ -249,14 +252,14 @@ class Exchange(Call):
         else:
             raw = members.get("model")
             if raw is not None:
-                self.requested_model = RequestedModel(_text(raw, "model"))
+                self.requested_model = RequestedModel(text_member(raw, "model"))
         if endpoint.streams == "body":
             raw = members.get("stream")
             if raw is not None:
-                self.stream = _flag(raw, "stream")
+                self.stream = flag_member(raw, "stream")
         elif endpoint.streams == "unless-false":
             raw = members.get("stream")
-            self.stream = raw is None or _flag(raw, "stream")
+            self.stream = raw is None or flag_member(raw, "stream")
         else:
             self.stream = endpoint.streams == "always"
 
@@ -285,6 +288,7 @@ class Exchange(Call):
             self._respond(200, lambda refusal: self._send_own(body, refusal))
 
     def _send_own(self, body: bytes, refusal: TollwayError | None) -> None:
+        """Send what no provider was asked for."""
         if refusal is not None:
             self._refuse(refusal)
             return
@@ -331,7 +335,7 @@ class Exchange(Call):
                 self._plan.cancelled(self.clock.monotonic())
             return
         now = self.clock.monotonic()
-        target = self.proxy.targets[step.route_index]
+        target = self._planner.targets[step.route_index]
         if target.surfaces:
             target = target.for_model(step.model, self.endpoint.dialect_name)
         attempt = Attempt(self, target, step.model, step.number, stream=self.stream, now=now)
@@ -496,7 +500,7 @@ class Exchange(Call):
 
     # --- streams
 
-    def open_stream(self, attempt: Attempt) -> Relay:
+    def open_stream(self, attempt: Attempt) -> Relay | None:
         """A streamed answer begins: build what it goes through."""
         translation = self._translation
         if translation is None:  # pragma: no cover - as in `answered`
@@ -621,12 +625,16 @@ class Exchange(Call):
         if relay is not None and not self._settled and (relay.ended or relay.failed or self._stream_done):
             self._settle_stream(attempt, relay, self._stream_error)
         self._head_sent = True
-        translation = self._translation
-        framing = translation.framing if translation is not None else "sse"
-        content_type = answers.JSON if framing == "json-array" else FRAMINGS[framing].content_type
-        lines = self._lines(content_type)
+        lines = self._lines(self._stream_type(attempt))
         self._add_attempt_lines(lines, attempt, self._overhead_us(), success=True)
         self._downstream.start(200, lines, data)
+
+    def _stream_type(self, attempt: Attempt) -> bytes:
+        """Give the header lines that say what the stream is."""
+        del attempt
+        translation = self._translation
+        framing = translation.framing if translation is not None else "sse"
+        return answers.JSON if framing == "json-array" else FRAMINGS[framing].content_type
 
     def _settle_stream(self, attempt: Attempt, relay: Relay, error: TollwayError | None) -> None:
         """Meter a stream whose end is known, before the caller can know it."""
@@ -852,7 +860,7 @@ class Exchange(Call):
         attempt = self._attempt
         now = self.clock.monotonic()
         waited = self._waited
-        if attempt is not None and self.stream and attempt.relay is not None and not self._own_waited:
+        if attempt is not None and attempt.relay is not None and not self._own_waited:
             # A stream's own time is the provider's; what the gateway adds is what came before it was sent.
             return int((attempt.started_at - self.started_at - waited) * _MICRO)
         return int((now - self.started_at - waited) * _MICRO)
@@ -881,14 +889,16 @@ class Exchange(Call):
         lines.append(b"x-tollway-overhead-us: %d\r\n" % overhead_us)
 
 
-def _text(raw: msgspec.Raw, field: str) -> str:
+def text_member(raw: msgspec.Raw, field: str) -> str:
+    """Read a member that must be a string."""
     try:
         return _decode_text(raw)
     except NOT_JSON:
         raise BadRequest(f"'{field}' must be a string", param=field) from None
 
 
-def _flag(raw: msgspec.Raw, field: str) -> bool:
+def flag_member(raw: msgspec.Raw, field: str) -> bool:
+    """Read a member that must be true or false; null is false."""
     text = bytes(raw)
     if text == b"true":
         return True

@@ -6,6 +6,7 @@ import msgspec
 
 from tollway.core.usage import NO_USAGE, Usage
 from tollway.interfaces.dialect import AnswerFacts
+from tollway.interfaces.passed import BatchLine
 from tollway.interfaces.usage_record import Outcome, UsageRecord
 
 if TYPE_CHECKING:
@@ -162,6 +163,32 @@ def _caller(exchange: "Exchange") -> _Caller:
         requested_model=exchange.requested_model,
         stream=exchange.stream,
         shadow=exchange.shadow_refusals,
+    )
+
+
+def line_record(exchange: "Exchange", attempt: "Attempt", line: BatchLine, record_id: str, at_us: int) -> UsageRecord:
+    """Write the record of one line of a batch's results. Nothing in it comes from the download."""
+    failed = line.status >= 400
+    route = attempt.target.route
+    return _replace(
+        UsageRecord(**_caller(exchange), id=record_id, call_id=record_id, started_us=at_us, ended_us=at_us),
+        operation=line.operation,
+        requested_model=line.model,
+        shadow=(),
+        route=route.name,
+        provider=route.provider,
+        credential=route.credential,
+        provider_dialect=exchange.endpoint.dialect_name,
+        target_model=line.model,
+        served_model=line.model,
+        service_tier="batch",
+        outcome="error" if failed else "ok",
+        status=line.status,
+        upstream_status=line.status,
+        error="batch_line_failed" if failed else "",
+        attempt=1,
+        response_id=line.response_id,
+        usage=line.usage,
     )
 
 

@@ -168,6 +168,40 @@ class UnwrappingRelay:
         return self._inner.facts()
 
 
+class FileRelay:
+    """An answer that is a file: its bytes pass as they come, and only the connection tells its end."""
+
+    __slots__ = ("_facts", "ended")
+
+    def __init__(self, facts: AnswerFacts) -> None:
+        """Pass bytes; `facts` are what the request tells of them."""
+        self._facts = facts
+        self.ended = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Pass them."""
+        return data
+
+    def close(self) -> bytes:
+        """The file is whole."""
+        self.ended = True
+        return b""
+
+    def fail(self, error: TollwayError) -> bytes:
+        """Nothing can be said inside a file: whoever sends it on breaks it off."""
+        del error
+        return b""
+
+    @property
+    def failed(self) -> bool:
+        """No file says so."""
+        return False
+
+    def facts(self) -> AnswerFacts:
+        """What the request told."""
+        return self._facts
+
+
 class TranslatingRelay:
     """Another dialect on each side: parsed, and written again."""
 

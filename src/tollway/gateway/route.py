@@ -2,18 +2,22 @@
 
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
+
+import msgspec
 
 from tollway.core.errors import InternalError, UpstreamAnswered, UpstreamError
 from tollway.gateway.target import Target
-from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect
+from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect, RerankDialect
+from tollway.interfaces.passed import PassedDialect
 from tollway.interfaces.realtime import RealtimeDialect
 from tollway.routing.health import UpstreamHealth
 from tollway.routing.keys import KeyRing
+from tollway.routing.models import RouteChoice
 from tollway.routing.outcomes import Failure, FailureKind
 from tollway.routing.plan import CallPlan
 from tollway.routing.plan import Planner as RoutingPlanner
-from tollway.snapshot.document import LlmProxy
+from tollway.snapshot.document import LlmProxy, Retries
 
 if TYPE_CHECKING:
     from tollway.gateway.call import Call
@@ -52,7 +56,7 @@ def failure_of(
 class Planner:
     """The targets of one proxy, and how to choose among them."""
 
-    __slots__ = ("_planner", "_targets")
+    __slots__ = ("_document", "_healths", "_planner", "_rings", "targets")
 
     def __init__(
         self,
@@ -62,7 +66,11 @@ class Planner:
         rings: Sequence[KeyRing],
     ) -> None:
         """Prepare; `healths` and `rings` are one a target, shared where upstream or credential is."""
-        self._targets = tuple(targets)
+        self._document = document
+        self._healths = tuple(healths)
+        self._rings = tuple(rings)
+        self.targets = tuple(targets)
+        """What its plans' `route_index` counts."""
         self._planner = RoutingPlanner(
             document.routes,
             strategy=document.strategy,
@@ -78,28 +86,56 @@ class Planner:
         """Begin the plan of one call."""
         return CallPlan(self._planner, call.requested_model, call.header)
 
+    def among(self, indexes: Sequence[int], **settings: object) -> "Planner":
+        """Plan with some of the routes only, and with these settings of the proxy in place of its own."""
+        document = self._document
+        routes = tuple(document.routes[index] for index in indexes)
+        fallback = document.fallback
+        if fallback is not None and fallback.route not in {route.name for route in routes}:
+            fallback = None
+        return Planner(
+            msgspec.structs.replace(document, **{"routes": routes, "fallback": fallback, **settings}),
+            [self.targets[index] for index in indexes],
+            [self._healths[index] for index in indexes],
+            [self._rings[index] for index in indexes],
+        )
+
+    def candidates(self, model: str) -> tuple[RouteChoice, ...]:
+        """Give every route that may serve `model`, best first; one unmatched choice when none does."""
+        return self._planner.candidates(model)
+
+    @property
+    def retries(self) -> Retries:
+        """When calls are repeated."""
+        return self._document.retries
+
     def model_list(self) -> tuple[tuple[str, str], ...]:
         """The names a caller may use, each with the provider that owns it."""
         return tuple((name, self._owner(name)) for name in self._planner.router.listed())
 
     def _owner(self, name: str) -> str:
         choice = self._planner.router.choose(name)
-        return self._targets[choice.route_index].route.provider if choice.matched else ""
+        return self.targets[choice.route_index].route.provider if choice.matched else ""
+
+
+AnyDialect = ConversationDialect | EmbeddingsDialect | RerankDialect | PassedDialect | RealtimeDialect
 
 
 class DialectsByName:
-    """The dialects a gateway speaks, by name."""
+    """The dialects with a hub that a gateway speaks, by name."""
 
-    __slots__ = ("conversation", "embeddings")
+    __slots__ = ("conversation", "embeddings", "rerank")
 
-    def __init__(self, dialects: Sequence[ConversationDialect | EmbeddingsDialect | RealtimeDialect]) -> None:
+    def __init__(self, dialects: Sequence[AnyDialect]) -> None:
         """Sort them by kind."""
         self.conversation: dict[str, ConversationDialect] = {}
         self.embeddings: dict[str, EmbeddingsDialect] = {}
+        self.rerank: dict[str, RerankDialect] = {}
         for dialect in dialects:
-            if hasattr(dialect, "watch"):
-                continue  # realtime sessions are passed, never translated: nobody looks for their other side
-            if hasattr(dialect, "stream_parser"):
-                self.conversation[dialect.name] = dialect  # pyright: ignore[reportArgumentType] - what only one kind has tells
-            else:
-                self.embeddings[dialect.name] = dialect  # pyright: ignore[reportArgumentType]
+            kind = dialect.endpoints[0].operation
+            if kind == "conversation":
+                self.conversation[dialect.name] = cast("ConversationDialect", dialect)
+            elif kind == "embeddings":
+                self.embeddings[dialect.name] = cast("EmbeddingsDialect", dialect)
+            elif kind == "rerank":
+                self.rerank[dialect.name] = cast("RerankDialect", dialect)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -10,7 +10,6 @@ import msgspec
 from tollway.core.errors import BadRequest
 from tollway.expressions import Expression, compile_expression
 from tollway.gateway.answer_headers import header_line
-from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect
 from tollway.interfaces.provider import Provider
 from tollway.interfaces.signer import OutboundRequest
 from tollway.interfaces.usage_record import UsageRecord
@@ -26,6 +25,10 @@ _MAX_HEADS: Final = 1024
 # segment or a question mark from a caller must never change which path is called.
 _MODEL_SAFE: Final = "-_.~:@"
 _EITHER: Final = re.compile(r"\{([^{}|]*)\|([^{}|]*)\}")
+
+
+class _Named(Protocol):
+    name: str
 
 
 class Target:
@@ -135,7 +138,7 @@ class Target:
         self,
         attempt: "Attempt",
         body: bytes,
-        dialect: ConversationDialect | EmbeddingsDialect,
+        dialect: _Named,
         paths: Mapping[str, str],
         forwarded: bytes,
         now_us: int,
@@ -150,9 +153,49 @@ class Target:
             head = _without(head, extra)
         return b"".join((head, key_lines, forwarded, b"content-length: %d\r\n\r\n" % len(body), body))
 
-    def _head_of(
-        self, attempt: "Attempt", dialect: ConversationDialect | EmbeddingsDialect, paths: Mapping[str, str]
+    def passed_payload(
+        self,
+        attempt: "Attempt",
+        body: bytes,
+        *,
+        method: str,
+        path: str,
+        query: str,
+        content_type: bytes,
+        forwarded: bytes,
+        now_us: int,
     ) -> bytes:
+        """Write a whole request of an operation without a hub.
+
+        Args:
+            attempt: whose key and headers it carries.
+            body: what it carries; empty for none.
+            method: as the caller sent it.
+            path: under the base URL, percent-encoded; `{model}` stands for the attempt's model.
+            query: the caller's own, percent-encoded, beside the provider's.
+            content_type: the caller's own; empty for none.
+            forwarded: header lines that go out with it.
+            now_us: when it is signed.
+        """
+        if "{model}" in path:
+            path = path.replace("{model}", _model_in_path(attempt.target_model))
+        parts = [urlencode({**self.provider.query, **self.route.query}), query]
+        target = "?".join(filter(None, (self._path_prefix + path, "&".join(filter(None, parts)))))
+        head = b"%b %b HTTP/1.1\r\n%b" % (method.encode("ascii"), target.encode("ascii"), self._static_lines)
+        if content_type != b"application/json":
+            head = _without(head, {"content-type": ""})
+            if content_type:
+                head += b"content-type: %b\r\n" % content_type
+        key_lines = self._key_lines[attempt.key_index] if self._key_lines else self._signed(attempt, head, body, now_us)
+        extra = attempt.extra_headers
+        if extra:
+            forwarded += b"".join(header_line(name, value) for name, value in extra.items())
+            head = _without(head, extra)
+        # RFC 9110, section 8.6: a request that carries nothing, and whose method expects nothing, says no length.
+        length = b"content-length: %d\r\n" % len(body) if body or method not in {"GET", "DELETE"} else b""
+        return b"".join((head, key_lines, forwarded, length, b"\r\n", body))
+
+    def _head_of(self, attempt: "Attempt", dialect: _Named, paths: Mapping[str, str]) -> bytes:
         """Find or write the head for a path that names the model, and the first for one that does not."""
         path = paths[dialect.name]
         model = attempt.target_model if "{model}" in path else ""
@@ -186,9 +229,9 @@ class Target:
             return self.tokens.line
         if self.provider.signer.fixed:
             return self.fixed_key_lines(attempt.key_value)
-        target = head.split(b" ", 2)[1].decode("ascii")
+        method, target, _ = head.decode("ascii").split(" ", 2)
         request = OutboundRequest(
-            method="POST", host=self._host, target=target, headers=_signable(head), body=body, now_us=now_us
+            method=method, host=self._host, target=target, headers=_signable(head), body=body, now_us=now_us
         )
         credential = attempt.key_value or (self.route.keys[attempt.key_index].reveal() if self.route.keys else "")
         return b"".join(header_line(name, value) for name, value in self.provider.signer.headers(credential, request))

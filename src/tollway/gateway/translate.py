@@ -7,14 +7,14 @@ same way.
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 import msgspec
 
 from tollway.core.conversation import Conversation, Losses
-from tollway.core.embeddings import EmbeddingsRequest
 from tollway.core.errors import InternalError, TollwayError, UpstreamAnswered, UpstreamError
 from tollway.core.json_value import NOT_JSON
+from tollway.core.usage import Usage
 from tollway.dialects.fitting import fitted
 from tollway.gateway.answer_headers import header_line
 from tollway.gateway.json_body import read_members, write_members
@@ -22,18 +22,23 @@ from tollway.gateway.relay import KeepingRelay, PassthroughRelay, Relay, Transla
 from tollway.gateway.target import Target
 from tollway.interfaces.dialect import (
     AnswerFacts,
+    ConversationCaller,
     ConversationDialect,
     CountsInHeaders,
-    EmbeddingsDialect,
     KeepableRenderer,
     StreamFraming,
 )
+from tollway.interfaces.provider import Provider
 from tollway.wire.framing import FRAMINGS
 
 if TYPE_CHECKING:
     from tollway.gateway.attempt import Attempt
     from tollway.gateway.call import Call
     from tollway.gateway.kept_turns import Turn
+
+RequestT = TypeVar("RequestT", bound=msgspec.Struct)
+_AsksT_contra = TypeVar("_AsksT_contra", bound=msgspec.Struct, contravariant=True)
+AnswerT = TypeVar("AnswerT", bound="_WholeAnswer")
 
 _MICRO = 1_000_000
 _NO_LOSSES = Losses()
@@ -101,7 +106,7 @@ class ConversationTranslation:
         self,
         call: "Call",
         attempt: "Attempt",
-        inbound: ConversationDialect,
+        inbound: ConversationCaller,
         outbound: ConversationDialect,
         conversation: Conversation | None,
         turn: "Turn | None" = None,
@@ -203,7 +208,7 @@ class ConversationTranslation:
     def error(self, status: int, body: bytes, headers: Mapping[bytes, bytes]) -> UpstreamError:
         """Read the provider's error."""
         same = self._inbound is self._outbound and not self._attempt.target.provider.own_errors
-        return _read_error(self, self._outbound, status, body, headers, same=same)
+        return read_error(self, self._outbound, status, body, headers, same=same)
 
     def verbatim_error(self, error: TollwayError) -> bytes | None:
         """The provider's own error body, where the caller speaks the same dialect."""
@@ -215,10 +220,10 @@ class ConversationTranslation:
         self._error_body = (error, body)
 
 
-class EmbeddingsTranslation:
-    """An embeddings call between any two dialects."""
+class WholeTranslation(Generic[RequestT, AnswerT]):
+    """A call whose answer never streams (embeddings, a ranking) between any two dialects of its kind."""
 
-    __slots__ = ("_attempt", "_call", "_error_body", "_inbound", "_outbound", "_request", "losses")
+    __slots__ = ("_attempt", "_call", "_error_body", "_inbound", "_outbound", "_paths", "_request", "losses")
 
     framing: StreamFraming = "sse"
     provider_framing: StreamFraming = "sse"
@@ -227,11 +232,13 @@ class EmbeddingsTranslation:
         self,
         call: "Call",
         attempt: "Attempt",
-        inbound: EmbeddingsDialect,
-        outbound: EmbeddingsDialect,
-        request: EmbeddingsRequest | None,
+        inbound: "_WholeDialect[RequestT, AnswerT]",
+        outbound: "_WholeDialect[RequestT, AnswerT]",
+        request: RequestT | None,
+        paths: Mapping[str, str],
     ) -> None:
-        """Translate `call` for `attempt`; `request` is None when bytes pass."""
+        """Translate `call` for `attempt`; `request` is None when bytes pass. `paths` are the provider's, by dialect."""
+        self._paths = paths
         self._call = call
         self._attempt = attempt
         self._inbound = inbound
@@ -262,7 +269,7 @@ class EmbeddingsTranslation:
         attempt = self._attempt
         target = attempt.target
         forwarded = forwarded_lines(self._call, attempt)
-        return target.payload(attempt, body, self._outbound, target.provider.embeddings, forwarded, now_us)
+        return target.payload(attempt, body, self._outbound, self._paths, forwarded, now_us)
 
     def answer(self, body: bytes) -> tuple[AnswerFacts, bytes]:
         """Read the provider's answer, write the caller's."""
@@ -273,14 +280,14 @@ class EmbeddingsTranslation:
         return AnswerFacts(usage=answer.usage, model=answer.model), self._inbound.render_answer(answer, request)
 
     def relay(self, attempt: "Attempt") -> Relay:
-        """Refuse: the endpoints of embeddings say that they never stream."""
+        """Refuse: the endpoints of these say that they never stream."""
         del attempt
-        msg = "embeddings do not stream"
+        msg = "what is answered whole does not stream"
         raise InternalError(msg)
 
     def error(self, status: int, body: bytes, headers: Mapping[bytes, bytes]) -> UpstreamError:
         """Read the provider's error."""
-        return _read_error(self, self._outbound, status, body, headers, same=self._inbound is self._outbound)
+        return read_error(self, self._outbound, status, body, headers, same=self._inbound is self._outbound)
 
     def verbatim_error(self, error: TollwayError) -> bytes | None:
         """The provider's own error body, where the caller speaks the same dialect."""
@@ -297,6 +304,26 @@ def _reshaped(body: bytes, target: Target) -> bytes:
     return write_members(target.reshaped(read_members(body, sys.maxsize)))
 
 
+class _WholeAnswer(Protocol):
+    @property
+    def usage(self) -> Usage | None: ...
+    @property
+    def model(self) -> str: ...
+
+
+class _WholeDialect(Protocol[_AsksT_contra, AnswerT]):
+    """What the two kinds have in common: see `EmbeddingsDialect`."""
+
+    name: str
+
+    def render_answer(self, answer: AnswerT, request: _AsksT_contra) -> bytes: ...
+    def render_request(self, request: _AsksT_contra, provider: Provider, losses: Losses) -> bytes: ...
+    def parse_answer(self, body: bytes, request: _AsksT_contra) -> AnswerT: ...
+    def parse_error(self, status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswered: ...
+    def rewrite_model(self, members: dict[str, msgspec.Raw], model: str) -> None: ...
+    def facts(self, body: bytes) -> AnswerFacts: ...
+
+
 class _KeepsErrors(Protocol):
     def keep_error_body(self, error: TollwayError, body: bytes) -> None: ...
 
@@ -305,7 +332,7 @@ class _ReadsErrors(Protocol):
     def parse_error(self, status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswered: ...
 
 
-def _read_error(
+def read_error(
     keeper: _KeepsErrors,
     dialect: _ReadsErrors,
     status: int,
@@ -314,6 +341,7 @@ def _read_error(
     *,
     same: bool,
 ) -> UpstreamAnswered:
+    """Read a provider's error; `keeper` keeps its own words where the caller speaks the same dialect."""
     named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
     error = dialect.parse_error(status, body, named)
     if error.status in (401, 403):

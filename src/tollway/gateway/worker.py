@@ -25,7 +25,7 @@ from tollway.gateway.answers import error_lines
 from tollway.gateway.attempt import Attempt
 from tollway.gateway.chain import AnyPolicy, Chain
 from tollway.gateway.clock import SystemClock, new_correlation_id
-from tollway.gateway.compiled import AnyDialect, Paths, Proxy
+from tollway.gateway.compiled import Paths, Proxy
 from tollway.gateway.connection import Connection
 from tollway.gateway.downstream import Downstream, DownstreamHandler
 from tollway.gateway.exchange import Exchange
@@ -38,13 +38,14 @@ from tollway.gateway.metrics import Gauges, Metrics, UpstreamGauge
 from tollway.gateway.outbox import Outbox
 from tollway.gateway.realtime import Session
 from tollway.gateway.request import Request
-from tollway.gateway.route import DialectsByName, Planner
+from tollway.gateway.route import AnyDialect, DialectsByName, Planner
 from tollway.gateway.target import Target
 from tollway.gateway.tls import client_context, follow, server_context
 from tollway.gateway.tokens import TokenKeeper
 from tollway.gateway.upstream import Pool
 from tollway.interfaces.counters import Counters
 from tollway.interfaces.kept_turns import KeptTurns
+from tollway.interfaces.ownership import Ownership
 from tollway.interfaces.policy import PolicyContext
 from tollway.interfaces.provider import Provider
 from tollway.interfaces.response_state import ResponseStore, StateUnavailable
@@ -89,18 +90,20 @@ class Worker:
         plugins: Plugins,
         counters: Counters,
         spool: UsageSink,
+        ownership: Ownership,
         metrics: Metrics,
         log: Log,
         merged_metrics: Callable[[], Coroutine[Any, Any, bytes]],
-        response_store: ResponseStore | None = None,
     ) -> None:
-        """Begin with nothing to serve. Without a `response_store` no LLM proxy can keep answers."""
-        self.response_store = response_store
+        """Begin with nothing to serve."""
+        self.response_store: ResponseStore | None = None
+        """Set by whoever composes the worker. Without it no LLM proxy can keep answers."""
         self.loop = loop
         self.clock = SystemClock()
         self.plugins = plugins
         self.counters = counters
         self.spool = spool
+        self.ownership = ownership
         self.spool_broken = False
         self.spool_failures = 0
         self._unsaved: deque[UsageRecord] = deque()
@@ -520,7 +523,8 @@ class ListenerState:
             endpoint = found[0]
             exchange: Exchange | Session
             if endpoint.realtime is None:
-                exchange = Exchange(self._worker, endpoint, found[1], request, downstream, self.limits.json_depth)
+                depth = self.limits.json_depth
+                exchange = endpoint.exchange(self._worker, endpoint, found[1], request, downstream, depth)
             else:
                 exchange = Session(self._worker, endpoint, endpoint.realtime, request, downstream, self)
         except Exception as error:  # noqa: BLE001 - the listener is where a defect becomes a 500 instead of a dead connection
@@ -546,10 +550,10 @@ class ListenerState:
         downstream.send(error.status, lines, body)
 
     def _serve_own(self, request: Request, downstream: Downstream) -> bool:
-        """Answer probes, metrics and OPTIONS; False when the request is none of these."""
+        """Answer probes, metrics, OPTIONS and those who only look; False when the request is none of these."""
         path = request.path
         if request.method == b"OPTIONS":
-            downstream.send(204, [b"allow: GET, HEAD, POST, OPTIONS\r\n", self._worker.date_line], b"")
+            downstream.send(204, [b"allow: GET, HEAD, POST, DELETE, OPTIONS\r\n", self._worker.date_line], b"")
             return True
         if request.method not in (b"GET", b"HEAD"):
             return False
@@ -560,6 +564,9 @@ class ListenerState:
             return True
         if self.listener.metrics and path == _METRICS:
             self._worker.spawn(self._send_metrics(downstream))
+            return True
+        if self._paths.greets(request):  # some SDKs look whether anybody is here before they call
+            downstream.send(200, [JSON, self._worker.date_line], b'{"status":"ok"}')
             return True
         return False
 

@@ -16,6 +16,7 @@ from tollway.core.answer import Answer, StreamEvent
 from tollway.core.conversation import Conversation, Losses
 from tollway.core.embeddings import EmbeddingsAnswer, EmbeddingsRequest
 from tollway.core.errors import TollwayError, UpstreamAnswered
+from tollway.core.rerank import RerankAnswer, RerankRequest
 from tollway.core.usage import Usage
 from tollway.interfaces.framing import StreamFraming
 from tollway.interfaces.provider import Provider
@@ -33,11 +34,48 @@ KeptOperation = Literal[
     "kept-items-addition",
 ]
 """What is asked about turns the gateway keeps; see `kept_turns.py`."""
+KEPT_OPERATIONS: Final[frozenset[str]] = frozenset(get_args(KeptOperation))
 
-Operation = Literal["conversation", "embeddings", "models", "model", "realtime"] | KeptOperation
-
-USE_NO_TOKENS: Final[frozenset[str]] = frozenset({"models", "model", *get_args(KeptOperation)})
-"""Operations that ask no provider for anything, so that there is nothing to count."""
+ProviderOperation = Literal[
+    "conversation",
+    "embeddings",
+    "rerank",
+    "models",
+    "model",
+    "realtime",
+    "completion",
+    "moderation",
+    "image",
+    "speech",
+    "transcription",
+    "token-count",
+    "file",
+    "upload",
+    "batch",
+    "fine-tuning",
+    "vector-store",
+    "stored-response",
+    "stored-conversation",
+    "cached-content",
+]
+Operation: TypeAlias = ProviderOperation | KeptOperation
+"""What a call is for, as usage records say it."""
+USE_NO_TOKENS: Final[frozenset[str]] = KEPT_OPERATIONS | {
+    "models",
+    "model",
+    "moderation",
+    "token-count",
+    "file",
+    "upload",
+    "batch",
+    "fine-tuning",
+    "vector-store",
+    "stored-response",
+    "stored-conversation",
+    "cached-content",
+}
+"""Operations that use no tokens of a model, so that there is nothing to limit and nothing to count."""
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 InboundFormat = Literal["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama"]
 Streams = Literal["never", "body", "unless-false", "always"]
 """When an endpoint streams: never, if the body's `stream` is true, unless it is false, or always."""
@@ -74,12 +112,13 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     operation: Operation
     dialect: str
     """Name of the dialect module that reads and writes it."""
-    method: Literal["GET", "POST", "DELETE"] = "POST"
+    method: Method = "POST"
     path: str
-    """Under the proxy's base path, without version prefix: `/chat/completions`. `{model}`, or `{id}`, matches
-    one or more segments (never empty); `{scope}` before it whatever an SDK writes there, unread."""
+    """Under the proxy's base path, without version prefix: `/chat/completions`. `{model}`, or `{id}` alone, matches
+    one or more segments (never empty); `{scope}` before it whatever an SDK writes there, unread; any other name in
+    braces exactly one segment."""
     versions: tuple[str, ...] = ("/v1", "")
-    """Prefixes it is served under."""
+    """Prefixes it is served under; `{model}` may stand in one (`/openai/deployments/{model}`)."""
     streams: Streams = "body"
     """Whether it streams."""
     passes: bool = True
@@ -168,27 +207,8 @@ class StreamRenderer(Protocol):
         ...
 
 
-class ConversationDialect(Protocol):
-    """A conversation API, both sides of it."""
-
-    name: str
-    format: InboundFormat
-    endpoints: tuple[Endpoint, ...]
-    path_has_model: bool
-    """True where the URL names the model and the action (Gemini), not the body."""
-    actions: tuple[str, str]
-    """What `{action}` in a provider's path stands for: of a whole answer, of a stream. Empty where
-    the path is the same for both."""
-    stream_query: str
-    """Query a streamed call to a provider needs (`alt=sse`); empty when none."""
-    provider_framing: StreamFraming
-    """How providers frame their streams."""
-    field_names: Mapping[str, str]
-    """What callers of this API call the neutral fields, where the names differ; `messages` too."""
-    models: ModelList | None
-    """How this API lists models; None where another dialect of its format does."""
-
-    # the caller's side
+class ConversationCaller(Protocol):
+    """The caller's side of a conversation API."""
 
     def parse_request(self, body: bytes, *, path_model: str, stream: bool) -> Conversation:
         """Read a caller's request. `path_model` and `stream` come from the path where it has them.
@@ -219,6 +239,32 @@ class ConversationDialect(Protocol):
     def render_stream_error(self, error: TollwayError) -> bytes:
         """Write the error event that ends a passed-through stream of this dialect."""
         ...
+
+
+class ConversationDialect(ConversationCaller, Protocol):
+    """A conversation API, both sides of it."""
+
+    name: str
+    format: InboundFormat
+    endpoints: tuple[Endpoint, ...]
+    kept_members: frozenset[str]
+    """Members anywhere in a request's body that hold ids of what providers keep (`file_id`); with a slash
+    before it, one of the outermost members only (`/conversation`)."""
+    keeps_answers: bool
+    """Whether providers keep the answers themselves, under their ids, unless the request's `store` is false."""
+    path_has_model: bool
+    """True where the URL names the model and the action (Gemini), not the body."""
+    actions: tuple[str, str]
+    """What `{action}` in a provider's path stands for: of a whole answer, of a stream. Empty where
+    the path is the same for both."""
+    stream_query: str
+    """Query a streamed call to a provider needs (`alt=sse`); empty when none."""
+    provider_framing: StreamFraming
+    """How providers frame their streams."""
+    field_names: Mapping[str, str]
+    """What callers of this API call the neutral fields, where the names differ; `messages` too."""
+    models: ModelList | None
+    """How this API lists models; None where another dialect of its format does."""
 
     # the provider's side
 
@@ -315,6 +361,46 @@ class EmbeddingsDialect(Protocol):
         ...
 
     def parse_answer(self, body: bytes, request: EmbeddingsRequest) -> EmbeddingsAnswer:
+        """Read a provider's answer; raises `UpstreamGarbled`."""
+        ...
+
+    def parse_error(self, status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamAnswered:
+        """Read a provider's error, whatever its shape. Never raises."""
+        ...
+
+    def rewrite_model(self, members: dict[str, msgspec.Raw], model: str) -> None:
+        """Set the model in a request whose members are kept raw."""
+        ...
+
+    def facts(self, body: bytes) -> AnswerFacts:
+        """Find usage and served model in an answer. Never raises."""
+        ...
+
+
+class RerankDialect(Protocol):
+    """A rerank API, both sides of it."""
+
+    name: str
+    format: InboundFormat
+    endpoints: tuple[Endpoint, ...]
+
+    def parse_request(self, body: bytes, *, path_model: str, path_action: str) -> RerankRequest:
+        """Read a caller's request; raises `BadRequest`."""
+        ...
+
+    def render_answer(self, answer: RerankAnswer, request: RerankRequest) -> bytes:
+        """Write an answer, with the documents where the caller asked for them."""
+        ...
+
+    def render_error(self, error: TollwayError) -> bytes:
+        """Write an error body as this API's SDKs expect it."""
+        ...
+
+    def render_request(self, request: RerankRequest, provider: Provider, losses: Losses) -> bytes:
+        """Write a request for `provider`; raises `BadRequest` for what it cannot express."""
+        ...
+
+    def parse_answer(self, body: bytes, request: RerankRequest) -> RerankAnswer:
         """Read a provider's answer; raises `UpstreamGarbled`."""
         ...
 

@@ -49,6 +49,11 @@ class PolicyExchange(Protocol):
         ...
 
     @property
+    def operation(self) -> str:
+        """What the call is for, as its usage record says it: `conversation`, `embeddings`, `image` and so on."""
+        ...
+
+    @property
     def request_path(self) -> str:
         """The path as the caller sent it, without query."""
         ...

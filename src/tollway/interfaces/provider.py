@@ -115,6 +115,13 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     realtime: Mapping[str, str] = {}
     """Realtime dialect → path under the base URL, with the query it needs; `{model}` is the target model, and
     `/..` at its start leaves the base URL's last segment. `query` below is not added: it is for calls."""
+    keeps: bool = False
+    """Whether it keeps files, batches or answers for whoever has the key: then the gateway looks whose they are."""
+    rerank: Mapping[str, str] = {}
+    """Rerank dialect → path; empty when it has none."""
+    operations: Mapping[str, str] = {}
+    """Operation that passes without a hub (`PassedEndpoint.provides`) → path under the base URL. What is
+    not here is refused before anything is sent."""
     signer: Signer
     token_scopes: Mapping[str, str] = {}
     """Kind of identity (`google`, `entra`) → scope of the token it takes in place of a key. A token of

@@ -194,6 +194,8 @@ class LlmTokenRateLimit(Policy[Config]):
 
     def request(self, exchange: PolicyExchange) -> Refusal:
         """Reserve in every window, or refuse."""
+        if exchange.operation in USE_NO_TOKENS:
+            return None
         header = self._header
         key = (exchange.raw_header(header) or b"") if header is not None else self._select(exchange)
         windows = self._windows.get(key)

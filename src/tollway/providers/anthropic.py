@@ -11,6 +11,12 @@ PROVIDER: Final = Provider(
     docs="https://docs.anthropic.com/en/api/messages",
     base_url="https://api.anthropic.com/v1",
     conversation={"anthropic-messages": "/messages"},
+    keeps=True,
+    operations={
+        "anthropic-batches": "/messages/batches",
+        "anthropic-count-tokens": "/messages/count_tokens",
+        "anthropic-files": "/files",
+    },
     signer=HeaderKey("x-api-key"),
     headers={"anthropic-version": "2023-06-01"},
     # A caller that speaks a later version of the API, or asks for betas, gets what it asked for.

@@ -35,6 +35,20 @@ PROVIDER: Final = Provider(
     # An identity's token is sent as Bearer.
     # The v1 path speaks the protocol as it is now; the dated paths have the older preview of it.
     realtime={"openai-realtime": "/openai/v1/realtime?model={model}"},
+    keeps=True,
+    operations={
+        "openai-audio-speech": "/openai/deployments/{model}/audio/speech",
+        "openai-audio-transcriptions": "/openai/deployments/{model}/audio/transcriptions",
+        "openai-audio-translations": "/openai/deployments/{model}/audio/translations",
+        "openai-batches": "/openai/batches",
+        "openai-completions": "/openai/deployments/{model}/completions",
+        "openai-files": "/openai/files",
+        "openai-fine-tuning": "/openai/fine_tuning/jobs",
+        "openai-images-edits": "/openai/deployments/{model}/images/edits",
+        "openai-images-generations": "/openai/deployments/{model}/images/generations",
+        "openai-stored-responses": "/openai/responses",
+        "openai-vector-stores": "/openai/vector_stores",
+    },
     signer=HeaderKey("api-key"),
     token_scopes={"entra": "https://cognitiveservices.azure.com/.default"},
     # The newest dated version; chat, embeddings and responses all have it. A route may set another.

@@ -15,6 +15,7 @@ PROVIDER: Final = Provider(
     base_url="https://api.fireworks.ai/inference/v1",
     conversation={"openai-chat": "/chat/completions"},
     embeddings={"openai-embeddings": "/embeddings"},
+    operations={"openai-completions": "/completions"},
     signer=Bearer(),
     environment_key="FIREWORKS_API_KEY",
     sim_path="/compatible/v1",

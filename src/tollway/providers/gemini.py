@@ -13,6 +13,7 @@ PROVIDER: Final = Provider(
     conversation={"gemini": "/models/{model}:{action}"},
     embeddings={"gemini-embeddings": "/models/{model}:batchEmbedContents"},
     realtime={"gemini-live": "/../ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"},
+    operations={"gemini-count-tokens": "/models/{model}:countTokens"},
     # Also taken as `?key=`, which would put the key into access logs.
     signer=HeaderKey("x-goog-api-key"),
     environment_key="GEMINI_API_KEY",

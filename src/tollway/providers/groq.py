@@ -15,6 +15,11 @@ PROVIDER: Final = Provider(
     docs="https://console.groq.com/docs/api-reference",
     base_url="https://api.groq.com/openai/v1",
     conversation={"openai-chat": "/chat/completions"},
+    operations={
+        "openai-audio-speech": "/audio/speech",
+        "openai-audio-transcriptions": "/audio/transcriptions",
+        "openai-audio-translations": "/audio/translations",
+    },
     signer=Bearer(),
     environment_key="GROQ_API_KEY",
     sim_path="/compatible/v1",

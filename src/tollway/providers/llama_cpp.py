@@ -16,6 +16,7 @@ PROVIDER: Final = Provider(
     base_url="http://localhost:8080/v1",
     conversation={"openai-chat": "/chat/completions"},
     embeddings={"openai-embeddings": "/embeddings"},
+    operations={"openai-completions": "/completions"},
     signer=Bearer(),
     environment_key="LLAMA_API_KEY",  # the server's own variable, as `--api-key`
     sim_path="/compatible/v1",

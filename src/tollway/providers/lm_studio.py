@@ -15,6 +15,7 @@ PROVIDER: Final = Provider(
     base_url="http://localhost:1234/v1",
     conversation={"openai-chat": "/chat/completions", "openai-responses": "/responses"},
     embeddings={"openai-embeddings": "/embeddings"},
+    operations={"openai-completions": "/completions"},
     signer=Bearer(),
     keeps_turns=True,
     environment_key="LM_API_TOKEN",

@@ -24,6 +24,7 @@ PROVIDER: Final = Provider(
         "openai-chat": "/v1/chat/completions",
     },
     embeddings={"ollama-embeddings": "/api/embed", "openai-embeddings": "/v1/embeddings"},
+    operations={"openai-completions": "/v1/completions"},
     signer=Bearer(),
     environment_key="OLLAMA_API_KEY",
     sim_path="/ollama",

@@ -12,6 +12,18 @@ PROVIDER: Final = Provider(
     base_url=None,
     conversation={"openai-chat": "/chat/completions"},
     embeddings={"openai-embeddings": "/embeddings"},
+    rerank={"jina-rerank": "/rerank"},
+    # Those that keep nothing. Which of them a server has, it says itself.
+    operations={
+        "openai-audio-speech": "/audio/speech",
+        "openai-audio-transcriptions": "/audio/transcriptions",
+        "openai-audio-translations": "/audio/translations",
+        "openai-completions": "/completions",
+        "openai-images-edits": "/images/edits",
+        "openai-images-generations": "/images/generations",
+        "openai-images-variations": "/images/variations",
+        "openai-moderations": "/moderations",
+    },
     signer=Bearer(),
     key_optional=True,
     # OpenAI's own additions, which strict servers of this kind answer with "Extra inputs are not

@@ -16,6 +16,7 @@ PROVIDER: Final = Provider(
     base_url="https://openrouter.ai/api/v1",
     conversation={"openai-chat": "/chat/completions", "openai-responses": "/responses"},
     embeddings={"openai-embeddings": "/embeddings"},
+    operations={"openai-completions": "/completions"},
     signer=Bearer(),
     # Its own names of the calling application; optional.
     forward_headers=frozenset({"http-referer", "x-title"}),

@@ -16,6 +16,7 @@ PROVIDER: Final = Provider(
     base_url="https://api.together.ai/v1",
     conversation={"openai-chat": "/chat/completions"},
     embeddings={"openai-embeddings": "/embeddings"},
+    operations={"openai-completions": "/completions", "openai-images-generations": "/images/generations"},
     signer=Bearer(),
     environment_key="TOGETHER_API_KEY",
     sim_path="/compatible/v1",

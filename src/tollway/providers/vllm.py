@@ -15,6 +15,12 @@ PROVIDER: Final = Provider(
     base_url=None,
     conversation={"openai-chat": "/chat/completions"},
     embeddings={"openai-embeddings": "/embeddings"},
+    rerank={"jina-rerank": "/rerank"},
+    operations={
+        "openai-audio-transcriptions": "/audio/transcriptions",
+        "openai-audio-translations": "/audio/translations",
+        "openai-completions": "/completions",
+    },
     signer=Bearer(),
     environment_key="VLLM_API_KEY",
     sim_path="/vllm/v1",

@@ -15,6 +15,7 @@ PROVIDER: Final = Provider(
     docs="https://docs.x.ai/docs/api-reference",
     base_url="https://api.x.ai/v1",
     conversation={"openai-chat": "/chat/completions", "openai-responses": "/responses"},
+    operations={"openai-images-generations": "/images/generations"},
     signer=Bearer(),
     # "previous input prompts, reasoning content and model responses are saved and stored on xAI's servers"
     keeps_turns=True,

@@ -65,6 +65,12 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         PRIMARY KEY (file, offset)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE rollup ADD COLUMN output_images INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE rollup ADD COLUMN input_audio_ms INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE rollup ADD COLUMN input_characters INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE rollup ADD COLUMN search_units INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 _OWN_MEMBERS: Final = UsageRecord.__struct_fields__[UsageRecord.__struct_fields__.index("id") :]

@@ -71,6 +71,7 @@ class FakeExchange:
         self,
         *,
         method: str = "POST",
+        operation: str = "conversation",
         path: str = "/v1/chat/completions",
         query: str = "",
         headers: dict[str, str] | Sequence[tuple[str, str]] = (),
@@ -84,6 +85,7 @@ class FakeExchange:
     ) -> None:
         """Describe the request."""
         self.method = method
+        self.operation = operation
         self.request_path = path
         self.query_string = query
         self.body = body

@@ -39,6 +39,8 @@ class AnthropicMessages:
     name: str = NAME
     format: InboundFormat = "anthropic"
     endpoints: tuple[Endpoint, ...] = (Endpoint(operation="conversation", dialect=NAME, path="/messages"),)
+    kept_members: frozenset[str] = frozenset({"file_id"})
+    keeps_answers: bool = False
     path_has_model: bool = False
     actions: tuple[str, str] = ("", "")
     stream_query: str = ""

@@ -60,6 +60,8 @@ class BedrockConverse:
     provider_framing: StreamFraming = "aws-event-stream"
     field_names: Mapping[str, str] = FIELD_NAMES
     models: ModelList | None = MODELS
+    kept_members: frozenset[str] = frozenset()
+    keeps_answers: bool = False
 
     # the caller's side
 

@@ -60,6 +60,8 @@ class BedrockInvoke:
     provider_framing: StreamFraming = "aws-event-stream"
     field_names: Mapping[str, str] = messages.DIALECT.field_names
     models: ModelList | None = None
+    kept_members: frozenset[str] = frozenset()
+    keeps_answers: bool = False
 
     # the caller's side
 

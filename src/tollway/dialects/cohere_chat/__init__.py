@@ -47,6 +47,8 @@ class CohereChat:
     provider_framing: StreamFraming = "sse"
     field_names: Mapping[str, str] = FIELD_NAMES
     models: ModelList | None = MODELS
+    kept_members: frozenset[str] = frozenset()
+    keeps_answers: bool = False
 
     # the caller's side
 

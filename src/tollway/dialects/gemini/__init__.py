@@ -57,6 +57,8 @@ class Gemini:
         for place, versions in _PLACES
         for action, streams in _ACTIONS
     )
+    kept_members: frozenset[str] = frozenset()
+    keeps_answers: bool = False
     path_has_model: bool = True
     actions: tuple[str, str] = ("generateContent", "streamGenerateContent")
     stream_query: str = "alt=sse"

@@ -47,6 +47,8 @@ class OllamaChat:
     provider_framing: StreamFraming = "ndjson"
     field_names: Mapping[str, str] = FIELD_NAMES
     models: ModelList | None = MODELS
+    kept_members: frozenset[str] = frozenset()
+    keeps_answers: bool = False
 
     # the caller's side
 

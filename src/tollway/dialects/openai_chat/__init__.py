@@ -20,6 +20,7 @@ from tollway.dialects.openai_chat.request_out import render_request
 from tollway.dialects.openai_chat.stream_in import ChatStreamParser
 from tollway.dialects.openai_chat.stream_out import ChatStreamRenderer
 from tollway.dialects.openai_chat.watch import ChatStreamWatch, facts
+from tollway.dialects.openai_paths import VERSIONS
 from tollway.interfaces.dialect import (
     AnswerFacts,
     ConversationDialect,
@@ -40,7 +41,11 @@ class OpenAIChat:
 
     name: str = NAME
     format: InboundFormat = "openai"
-    endpoints: tuple[Endpoint, ...] = (Endpoint(operation="conversation", dialect=NAME, path="/chat/completions"),)
+    endpoints: tuple[Endpoint, ...] = (
+        Endpoint(operation="conversation", dialect=NAME, path="/chat/completions", versions=VERSIONS),
+    )
+    kept_members: frozenset[str] = frozenset({"file_id"})
+    keeps_answers: bool = False
     path_has_model: bool = False
     actions: tuple[str, str] = ("", "")
     stream_query: str = ""

@@ -9,6 +9,7 @@ from tollway.core.answer import Answer
 from tollway.core.conversation import Conversation, Losses
 from tollway.core.errors import TollwayError, UpstreamAnswered
 from tollway.dialects import openai_errors
+from tollway.dialects.openai_paths import VERSIONS
 from tollway.dialects.openai_responses.answer_in import parse_answer
 from tollway.dialects.openai_responses.answer_out import render_answer
 from tollway.dialects.openai_responses.names import FIELD_NAMES
@@ -56,12 +57,16 @@ class OpenAIResponses:
     name: str = NAME
     format: InboundFormat = "openai"
     endpoints: tuple[Endpoint, ...] = (
-        Endpoint(operation="conversation", dialect=NAME, path="/responses"),
+        Endpoint(operation="conversation", dialect=NAME, path="/responses", versions=VERSIONS),
         *(
             Endpoint(operation=operation, dialect=NAME, method=method, path=path, streams="never")
             for operation, method, path in _KEPT
         ),
     )
+    kept_members: frozenset[str] = frozenset(
+        {"file_id", "file_ids", "vector_store_ids", "/previous_response_id", "/conversation"}
+    )
+    keeps_answers: bool = True
     path_has_model: bool = False
     actions: tuple[str, str] = ("", "")
     stream_query: str = ""

@@ -30,6 +30,7 @@ from tollway.testing.sim import (
     openai_embeddings,
     openai_errors,
     openai_models,
+    openai_operations,
     openai_realtime,
     openai_responses,
     openai_responses_socket,
@@ -55,6 +56,7 @@ class Simulator:
         self._calls = 0
         self._responses = openai_responses.Store()
         self._cache = PromptCache()
+        self._kept = openai_operations.Kept()
         self._attempts: dict[str, int] = {}
 
     def connect(self, number: int, registry: set[Connection]) -> Connection:
@@ -111,7 +113,8 @@ class Simulator:
             case "GET", _ if path.startswith("/v1/models/"):
                 return openai_models.show_model(exchange, path.removeprefix("/v1/models/"))
             case _:
-                return openai_errors.no_such_path(exchange)
+                other = openai_operations.answer(exchange, path, self._kept, self.answer)
+                return openai_errors.no_such_path(exchange) if other is None else other
 
     def _anthropic(self, exchange: Exchange, path: str) -> Answer:
         refusal = anthropic.refused_at_the_door(exchange)
