@@ -25,8 +25,8 @@ def sim() -> Iterator[RunningSim]:
 def gateway(sim: RunningSim, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One guarded proxy for each client and provider, so that the ledger tells whose calls are whose."""
     folder = tmp_path_factory.mktemp("proof")
-    names = [proxy_name(client.name, provider) for client in CLIENTS for provider in client.providers]
-    names += [proxy_name(program.name, provider) for program in COMMAND_LINES for provider in MODELS]
+    names = {proxy_name(one.name, provider): one.prefix for one in CLIENTS for provider in one.providers}
+    names |= {proxy_name(one.name, provider): "" for one in COMMAND_LINES for provider in MODELS}
     routes = routes_to(
         {"openai": f"{sim.url}/openai/v1", "anthropic": f"{sim.url}/v1", "gemini": f"{sim.url}/v1beta"},
         health={"minimum_calls": 100_000},
@@ -34,7 +34,7 @@ def gateway(sim: RunningSim, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     resources = {
         "clients": [{"name": "Proof", "client_id": CLIENT_ID, "secrets": [key_file(folder, "client", CLIENT_SECRET)]}],
         "credentials": [{"name": "key", "values": key_file(folder)}],
-        "llm_proxies": [guarded(name, routes) for name in names],
+        "llm_proxies": [guarded(name, prefix, routes) for name, prefix in names.items()],
     }
     with Gateway(folder, resources) as running:
         yield running
@@ -45,11 +45,11 @@ def proxy_name(client: str, provider: str) -> str:
     return f"{client}-{provider}".replace(".", "-")
 
 
-def guarded(name: str, routes: list[dict[str, Any]]) -> dict[str, Any]:
+def guarded(name: str, prefix: str, routes: list[dict[str, Any]]) -> dict[str, Any]:
     """Write an LLM proxy that takes every API, and only callers with a key."""
     return {
         "name": name,
-        "base_path": f"/{name}",
+        "base_path": f"/{name}{prefix}",
         "format": "any",
         "routes": routes,
         "retries": {"attempts": 0},

@@ -10,8 +10,9 @@ import msgspec
 
 Language = Literal["python", "node"]
 
-ALL = ("chat", "stream", "tools", "structured", "embed", "error", "unauthorized", "cancel")
+ALL = ("chat", "stream", "tools", "structured", "embed", "error", "cancel", "unauthorized")
 NO_EMBEDDINGS = tuple(check for check in ALL if check != "embed")
+_TALK = tuple(check for check in NO_EMBEDDINGS if check != "structured")
 TRANSLATED = {"openai": "anthropic", "anthropic": "openai", "gemini": "openai"}
 """Provider whose API a client speaks → the provider that it is also run against, so that everything is translated."""
 MODELS = {
@@ -29,11 +30,13 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     script: str
     speaks: str = "chat"
     """Which of the APIs a script knows it shall use."""
+    dialect: str = ""
+    """Its API, as the ledger names it, where not every gateway has it: skipped by those without."""
     native: str = "openai"
     """Provider whose API the client speaks."""
     language: Language = "python"
-    base_path: str = ""
-    """What is added to the proxy's base path to make the client's base URL."""
+    prefix: str = ""
+    """What the client puts before `/v1`: part of its proxy's base path."""
     checks: Sequence[str] = ALL
     error: str = "NotFoundError"
     """Class raised for a model that the provider does not have."""
@@ -82,6 +85,7 @@ CLIENTS: tuple[Client, ...] = (
         name="mistralai",
         packages=("mistralai==3.7.0",),
         script="mistral_sdk.py",
+        checks=NO_EMBEDDINGS,  # its own embeddings have an id, which OpenAI's have not
         error="SDKError",
         refused="SDKError",
     ),
@@ -89,7 +93,8 @@ CLIENTS: tuple[Client, ...] = (
         name="groq",
         packages=("groq==1.7.0",),
         script="groq_sdk.py",
-        checks=tuple(check for check in NO_EMBEDDINGS if check != "structured"),
+        prefix="/openai",
+        checks=_TALK,
     ),
     Client(name="langchain-openai", packages=_LANGCHAIN, script="langchain_models.py"),
     Client(
@@ -154,6 +159,32 @@ CLIENTS: tuple[Client, ...] = (
         packages=("openai-agents==0.24.0", "instructor==1.17.0"),
         script="instructor_patch.py",
         checks=("structured", "schema", "error", "unauthorized"),
+    ),
+    Client(
+        name="cohere",
+        packages=("cohere==7.3.1",),
+        script="cohere_sdk.py",
+        dialect="cohere-chat",
+        checks=_TALK,
+        refused="UnauthorizedError",
+    ),
+    Client(
+        name="ollama",
+        packages=("ollama==0.6.3",),
+        script="ollama_sdk.py",
+        dialect="ollama-chat",
+        checks=NO_EMBEDDINGS,
+        error="ResponseError",
+        refused="ResponseError",
+    ),
+    Client(
+        name="boto3",
+        packages=("boto3==1.44.8",),
+        script="bedrock_boto3.py",
+        dialect="bedrock-converse",
+        checks=_TALK,
+        error="ResourceNotFoundException",
+        refused="ClientError",
     ),
     Client(name="node-openai", packages=_NODE_SDKS, script="openai_sdk.mjs", language="node"),
     Client(

@@ -1,6 +1,6 @@
 // The Anthropic SDK for Node: Messages.
 import Anthropic from "@anthropic-ai/sdk";
-import { CAPITAL, CITY, run, TASK, TOLD, WEATHER } from "./task.mjs";
+import { CAPITAL, CITY, LONG, run, TASK, TOLD, WEATHER } from "./task.mjs";
 
 const connect = (apiKey) => new Anthropic({ baseURL: TASK.url, apiKey, maxRetries: 0 });
 const client = connect(TASK.key);
@@ -34,7 +34,7 @@ await run({
   error: () => client.messages.create(ask({ model: TASK.missing })),
   unauthorized: () => connect("nobody:nothing").messages.create(ask()),
   async cancel() {
-    const stream = await client.messages.create(ask({ model: TASK.stalling, stream: true }));
+    const stream = await client.messages.create(ask({ model: TASK.stalling, messages: [{ role: "user", content: LONG }], stream: true }));
     for await (const event of stream) return { read: Boolean(event) };
   },
 });

@@ -1,6 +1,6 @@
 // The Google Gen AI SDK for Node: generateContent, its stream and embedContent.
 import { GoogleGenAI } from "@google/genai";
-import { CAPITAL, CITY, run, TASK, TOLD, WEATHER } from "./task.mjs";
+import { CAPITAL, CITY, LONG, run, TASK, TOLD, WEATHER } from "./task.mjs";
 
 const connect = (apiKey) => new GoogleGenAI({ apiKey, httpOptions: { baseUrl: TASK.url } });
 const client = connect(TASK.key);
@@ -49,7 +49,7 @@ await run({
     const config = { abortSignal: leaving.signal };
     const stream = await client.models.generateContentStream({
       model: `models/${TASK.stalling}`,
-      contents: CAPITAL,
+      contents: LONG,
       config,
     });
     const first = await stream.next();

@@ -3,7 +3,7 @@ import { HumanMessage, ToolMessage } from "@langchain/core/messages";
 import { tool } from "@langchain/core/tools";
 import { ChatOpenAI, OpenAIEmbeddings } from "@langchain/openai";
 import { z } from "zod";
-import { CAPITAL, run, TASK, TOLD, WEATHER } from "./task.mjs";
+import { CAPITAL, LONG, run, TASK, TOLD, WEATHER } from "./task.mjs";
 
 const connect = (model, apiKey = TASK.key) =>
   new ChatOpenAI({ model, apiKey, maxRetries: 0, configuration: { baseURL: `${TASK.url}/v1` } });
@@ -44,6 +44,6 @@ await run({
   error: () => connect(TASK.missing).invoke(CAPITAL),
   unauthorized: () => connect(TASK.model, "nobody:nothing").invoke(CAPITAL),
   async cancel() {
-    for await (const chunk of await connect(TASK.stalling).stream(CAPITAL)) return { read: Boolean(chunk) };
+    for await (const chunk of await connect(TASK.stalling).stream(LONG)) return { read: Boolean(chunk) };
   },
 });

@@ -1,6 +1,6 @@
 // The OpenAI SDK for Node: Chat Completions, Responses and Embeddings.
 import OpenAI from "openai";
-import { CAPITAL, CITY, run, TASK, TOLD, WEATHER } from "./task.mjs";
+import { CAPITAL, CITY, LONG, run, TASK, TOLD, WEATHER } from "./task.mjs";
 
 const connect = (apiKey) => new OpenAI({ baseURL: `${TASK.url}/v1`, apiKey, maxRetries: 0 });
 const client = connect(TASK.key);
@@ -39,7 +39,7 @@ const overChat = {
   error: () => client.chat.completions.create({ model: TASK.missing, messages }),
   unauthorized: () => connect("nobody:nothing").chat.completions.create({ model, messages }),
   async cancel() {
-    const stream = await client.chat.completions.create({ model: TASK.stalling, messages, stream: true });
+    const stream = await client.chat.completions.create({ model: TASK.stalling, messages: [{ role: "user", content: LONG }], stream: true });
     for await (const chunk of stream) return { read: Boolean(chunk) };
   },
 };
@@ -68,7 +68,7 @@ const overResponses = {
   },
   error: () => client.responses.create({ model: TASK.missing, input: CAPITAL }),
   async cancel() {
-    const stream = await client.responses.create({ model: TASK.stalling, input: CAPITAL, stream: true });
+    const stream = await client.responses.create({ model: TASK.stalling, input: LONG, stream: true });
     for await (const event of stream) return { read: Boolean(event) };
   },
 };

@@ -1,5 +1,6 @@
 // What every script here does alike: reads its task, runs the checks, prints what came of each.
 export const CAPITAL = "What is the capital of France?";
+export const LONG = "Write 200 words about roads."; // answered at length, so that a caller can leave in the middle
 export const WEATHER = "What is the weather in Paris?";
 export const TOLD = "17 degrees and drizzle";
 export const CITY = { type: "object", properties: { city: { type: "string" } }, required: ["city"], additionalProperties: false };

@@ -5,7 +5,7 @@ import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { embedMany, generateObject, generateText, stepCountIs, streamText, tool } from "ai";
 import { z } from "zod";
-import { CAPITAL, run, TASK, TOLD, WEATHER } from "./task.mjs";
+import { CAPITAL, LONG, run, TASK, TOLD, WEATHER } from "./task.mjs";
 
 const baseURL = `${TASK.url}/${TASK.speaks === "google" ? "v1beta" : "v1"}`;
 const connect = (apiKey) => {
@@ -49,12 +49,15 @@ await run({
       inputSchema: z.object({ city: z.string() }),
       execute: async () => TOLD,
     });
-    const answer = await generateText({ ...ask(), prompt: WEATHER, tools: { weather }, stopWhen: stepCountIs(3) });
+    // Kept responses are referred to by id, which only the provider that keeps them understands.
+    const providerOptions = { openai: { store: false } };
+    const asked = { ...ask(), prompt: WEATHER, providerOptions };
+    const answer = await generateText({ ...asked, tools: { weather }, stopWhen: stepCountIs(3) });
     return { text: answer.text };
   },
   structured: async () => (await generateObject({ ...ask(), schema: z.object({ city: z.string() }) })).object,
   async embed() {
-    const model = connect(TASK.key).textEmbeddingModel(named(TASK.embedding));
+    const model = connect(TASK.key).textEmbeddingModel(TASK.embedding);
     const options = { openai: { dimensions: 256 }, tollway: { dimensions: 256 }, google: { outputDimensionality: 256 } };
     const vectors = await embedMany({ model, values: ["toll", "road"], providerOptions: options, maxRetries: 0 });
     return { sizes: vectors.embeddings.map((one) => one.length) };
@@ -63,7 +66,7 @@ await run({
   unauthorized: () => generateText({ ...ask(), model: pick(TASK.model, "nobody:nothing") }),
   async cancel() {
     const leaving = new AbortController();
-    const answer = streamText({ ...ask(TASK.stalling), abortSignal: leaving.signal, onError() {} });
+    const answer = streamText({ ...ask(TASK.stalling), prompt: LONG, abortSignal: leaving.signal, onError() {} });
     for await (const delta of answer.textStream) {
       leaving.abort();
       return { read: Boolean(delta) };

@@ -4,7 +4,7 @@ from typing import Any
 
 import anthropic
 from pydantic import BaseModel
-from task import CAPITAL, CITY, TASK, TOLD, WEATHER, run
+from task import CAPITAL, CITY, LONG, TASK, TOLD, WEATHER, run
 
 client = anthropic.Anthropic(base_url=TASK["url"], api_key=TASK["key"], max_retries=0)
 ASKED: list[Any] = [{"role": "user", "content": CAPITAL}]
@@ -61,7 +61,9 @@ def unauthorized() -> Any:
 
 
 def cancel() -> Any:
-    with client.messages.create(**ask(model=TASK["stalling"]), stream=True) as events:
+    with client.messages.create(
+        **ask(model=TASK["stalling"], messages=[{"role": "user", "content": LONG}]), stream=True
+    ) as events:
         return {"read": bool(next(iter(events)))}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from google import genai
 from google.genai import types
 from pydantic import BaseModel
-from task import CAPITAL, TASK, WEATHER, run, weather
+from task import CAPITAL, LONG, TASK, WEATHER, run, weather
 
 
 def connect(key: str) -> Any:
@@ -60,7 +60,7 @@ def unauthorized() -> Any:
 
 
 def cancel() -> Any:
-    events = client.models.generate_content_stream(model=f"models/{TASK['stalling']}", contents=CAPITAL)
+    events = client.models.generate_content_stream(model=f"models/{TASK['stalling']}", contents=LONG)
     first = next(events)
     events.close()
     client.close()

@@ -3,7 +3,7 @@
 from typing import Any
 
 import groq
-from task import CAPITAL, CITY, TASK, TOLD, WEATHER, run
+from task import CAPITAL, CITY, LONG, TASK, TOLD, WEATHER, run
 
 client = groq.Groq(base_url=TASK["url"], api_key=TASK["key"], max_retries=0)
 MODEL = TASK["model"]
@@ -40,7 +40,9 @@ def unauthorized() -> Any:
 
 
 def cancel() -> Any:
-    with client.chat.completions.create(model=TASK["stalling"], messages=ASKED, stream=True) as events:
+    with client.chat.completions.create(
+        model=TASK["stalling"], messages=[{"role": "user", "content": LONG}], stream=True
+    ) as events:
         return {"read": bool(next(iter(events)))}
 
 

@@ -8,7 +8,7 @@ from langchain_core.tools import tool
 from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from pydantic import BaseModel
-from task import CAPITAL, TASK, WEATHER, run, weather
+from task import CAPITAL, LONG, TASK, WEATHER, run, weather
 
 
 def connect(model: str, key: str = TASK["key"]) -> Any:
@@ -23,6 +23,7 @@ def connect(model: str, key: str = TASK["key"]) -> Any:
         base_url=f"{TASK['url']}/v1",
         api_key=key,
         max_retries=0,
+        stream_usage=True,
         use_responses_api=TASK["speaks"] == "responses",
     )
 
@@ -81,7 +82,7 @@ def unauthorized() -> Any:
 
 
 def cancel() -> Any:
-    events = connect(TASK["stalling"]).stream(CAPITAL)
+    events = connect(TASK["stalling"]).stream(LONG)
     first = next(events)
     events.close()
     return {"read": first is not None}

@@ -7,7 +7,7 @@ from llama_index.core.tools import FunctionTool
 from llama_index.embeddings.openai import OpenAIEmbedding
 from llama_index.llms.openai import OpenAI
 from pydantic import BaseModel
-from task import CAPITAL, TASK, WEATHER, run, weather
+from task import CAPITAL, LONG, TASK, WEATHER, run, weather
 
 
 class Gateway(OpenAI):
@@ -78,7 +78,7 @@ def unauthorized() -> Any:
 
 
 def cancel() -> Any:
-    events = connect(TASK["stalling"]).stream_chat(ASKED)
+    events = connect(TASK["stalling"]).stream_chat([ChatMessage(role="user", content=LONG)])
     first = next(events)
     events.close()
     return {"read": first is not None}

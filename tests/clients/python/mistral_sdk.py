@@ -4,7 +4,7 @@ from typing import Any
 
 from mistralai.client import Mistral
 from pydantic import BaseModel
-from task import CAPITAL, CITY, TASK, TOLD, WEATHER, run
+from task import CAPITAL, CITY, LONG, TASK, TOLD, WEATHER, run
 
 client = Mistral(server_url=TASK["url"], api_key=TASK["key"])
 MODEL = TASK["model"]
@@ -22,12 +22,9 @@ def chat() -> Any:
 
 
 def stream() -> Any:
-    text, tokens = "", 0
     with client.chat.stream(model=MODEL, messages=ASKED) as events:
-        for event in events:
-            text += (event.data.choices[0].delta.content or "") if event.data.choices else ""
-            tokens = event.data.usage.total_tokens if event.data.usage else tokens
-    return {"text": text, "tokens": tokens}
+        chunks = [event.data for event in events]
+    return {"text": "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)}
 
 
 def tools() -> Any:
@@ -46,11 +43,6 @@ def structured() -> Any:
     return answer.choices[0].message.parsed.model_dump()
 
 
-def embed() -> Any:
-    vectors = client.embeddings.create(model=TASK["embedding"], inputs=["toll", "road"], output_dimension=256)
-    return {"sizes": [len(one.embedding) for one in vectors.data]}
-
-
 def error() -> Any:
     client.chat.complete(model=TASK["missing"], messages=ASKED)
 
@@ -60,7 +52,7 @@ def unauthorized() -> Any:
 
 
 def cancel() -> Any:
-    with client.chat.stream(model=TASK["stalling"], messages=ASKED) as events:
+    with client.chat.stream(model=TASK["stalling"], messages=[{"role": "user", "content": LONG}]) as events:
         return {"read": bool(next(iter(events)))}
 
 
@@ -69,7 +61,6 @@ run(
     stream=stream,
     tools=tools,
     structured=structured,
-    embed=embed,
     error=error,
     unauthorized=unauthorized,
     cancel=cancel,

@@ -5,6 +5,7 @@ from typing import Any
 
 from agents import (
     Agent,
+    ModelSettings,
     OpenAIChatCompletionsModel,
     OpenAIResponsesModel,
     Runner,
@@ -25,7 +26,8 @@ class City(BaseModel):
 def agent(model: str = TASK["model"], key: str = TASK["key"], **more: Any) -> Any:
     client = AsyncOpenAI(base_url=f"{TASK['url']}/v1", api_key=key, max_retries=0)
     kind = OpenAIResponsesModel if TASK["speaks"] == "responses" else OpenAIChatCompletionsModel
-    return Agent(name="proof", instructions="Be brief.", model=kind(model=model, openai_client=client), **more)
+    made = kind(model=model, openai_client=client)
+    return Agent(name="proof", model=made, model_settings=ModelSettings(include_usage=True), **more)
 
 
 def chat() -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 import openai
 from pydantic import BaseModel
-from task import CAPITAL, CITY, TASK, TOLD, WEATHER, run
+from task import CAPITAL, CITY, LONG, TASK, TOLD, WEATHER, run
 
 client = openai.OpenAI(base_url=f"{TASK['url']}/v1", api_key=TASK["key"], max_retries=0)
 if TASK["speaks"] == "azure":
@@ -72,7 +72,9 @@ def unauthorized() -> Any:
 
 
 def cancel() -> Any:
-    with client.chat.completions.create(model=TASK["stalling"], messages=ASKED, stream=True) as events:
+    with client.chat.completions.create(
+        model=TASK["stalling"], messages=[{"role": "user", "content": LONG}], stream=True
+    ) as events:
         return {"read": bool(next(iter(events)))}
 
 
@@ -108,7 +110,7 @@ def respond_error() -> Any:
 
 
 def respond_cancel() -> Any:
-    with client.responses.create(model=TASK["stalling"], input=CAPITAL, stream=True) as events:
+    with client.responses.create(model=TASK["stalling"], input=LONG, stream=True) as events:
         return {"read": bool(next(iter(events)))}
 
 

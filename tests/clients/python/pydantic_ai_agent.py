@@ -11,7 +11,7 @@ from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.google import GoogleProvider
 from pydantic_ai.providers.openai import OpenAIProvider
-from task import CAPITAL, TASK, WEATHER, run, weather
+from task import CAPITAL, LONG, TASK, WEATHER, run, weather
 
 
 def connect(model: str, key: str = TASK["key"]) -> Any:
@@ -65,7 +65,7 @@ def unauthorized() -> Any:
 
 def cancel() -> Any:
     async def leave() -> Any:
-        async with Agent(connect(TASK["stalling"])).run_stream(CAPITAL) as result:
+        async with Agent(connect(TASK["stalling"])).run_stream(LONG) as result:
             async for delta in result.stream_text(delta=True, debounce_by=None):
                 return {"read": bool(delta)}
         return None

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 CAPITAL = "What is the capital of France?"
+LONG = "Write 200 words about roads."
+"""Answered at length, so that a caller can leave in the middle."""
 WEATHER = "What is the weather in Paris?"
 TOLD = "17 degrees and drizzle"
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -53,5 +55,7 @@ def _status(error: BaseException | None) -> int:
             value = getattr(error, name, None)
             if isinstance(value, int):
                 return value
+        if isinstance(getattr(error, "response", None), dict):  # botocore's
+            return error.response["ResponseMetadata"]["HTTPStatusCode"]
         error = error.__cause__ or error.__context__
     return 0
