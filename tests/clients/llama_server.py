@@ -88,15 +88,20 @@ class LlamaServer:
 
     def tokens(self) -> Counts:
         """Give its own count since its start, once it works on nothing."""
-        until(self.is_idle, f"the end of the work of llama-server with {self.model}")
+        self.wait_until_idle(20)
         return Counts(
             input_fresh=self._metric("prompt_tokens_total"),
             cache_read=self._metric("prompt_tokens_cached_total"),
             output=self._metric("tokens_predicted_total"),
         )
 
-    def is_idle(self) -> bool:
-        """Whether it works on nothing now."""
+    def wait_until_idle(self, seconds: float) -> None:
+        """Wait until it works on nothing."""
+        # Whoever waits for an answer looks once a second whether its client is still there, and every other answer,
+        # these numbers too, begins that second anew.
+        until(self._is_idle, f"an idle llama-server with {self.model}", seconds=seconds, pause_seconds=2.5)
+
+    def _is_idle(self) -> bool:
         return self._metric("requests_processing") == 0 == self._metric("requests_deferred")
 
     def _metric(self, name: str) -> int:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from tests.clients import environments
 from tests.clients.llama_server import Counts, LlamaServer, own_tests
-from tests.support.running import Gateway, environment, until
+from tests.support.running import Gateway, environment
 
 from tollway.core.usage import Usage
 
@@ -145,7 +145,7 @@ def test_a_caller_that_leaves_stops_the_server(endless: LlamaServer, endless_gat
         else:
             with pytest.raises(httpx.ReadTimeout):
                 caller.post(path, json=body, headers=headers, timeout=1.0)
-    until(endless.is_idle, "the end of the work nobody waits for", seconds=10)
+    endless.wait_until_idle(10)
     record = endless_gateway.record(correlation)
     assert record.outcome == "cancelled"
     # The server was stopped before it had counted: the gateway estimates, and says so.
