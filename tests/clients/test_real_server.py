@@ -31,9 +31,24 @@ _OWN_TEST_PACKAGES = (
     "openai==2.54.0",
     "prometheus-client",
     "pytest==8.3.5",
+    "pytest-timeout==2.4.0",
     "requests",
     "wget",
 )
+_NOT_THROUGH_A_GATEWAY = {
+    # Paths of this server's own, which no provider's API has.
+    "unit.test_chat_completion::test_logit_bias": "asks /tokenize",
+    "unit.test_chat_completion::test_chat_completions_token_count": "asks /chat/completions/input_tokens",
+    "unit.test_stream::test_stream_resume_and_stop_with_slashed_model_name": "asks /v1/stream",
+    # What translation from Chat Completions cannot know, or has no word for.
+    "unit.test_compat_anthropic::test_anthropic_messages_streaming": "input tokens before the first word",
+    "unit.test_compat_oai_responses::test_responses_stream_with_llama_telemetry": "timings of its own in events",
+    # Where a gateway does not serve this operation.
+    "unit.test_compat_anthropic::test_anthropic_count_tokens": "count_tokens",
+    "unit.test_compat_anthropic::test_anthropic_count_tokens_with_system": "count_tokens",
+    "unit.test_compat_anthropic::test_anthropic_count_tokens_no_max_tokens": "count_tokens",
+}
+"""Tests that pass directly and cannot through Tollway → what they ask for."""
 
 
 def _bodies(model: str, *, max_tokens: int = 200) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -179,7 +194,7 @@ def test_what_passes_directly_passes_through_the_gateway(servers: dict[str, Llam
     assert len(directly) > 40, "the server and its own tests do not fit each other"
     with Gateway(tmp_path / "gateway", resources) as gateway:
         through = _own_tests_passed(gateway.url, tmp_path / "through.xml")
-    assert sorted(directly - through) == []
+    assert sorted(directly - through - set(_NOT_THROUGH_A_GATEWAY)) == []
 
 
 def _sum(rows: list[dict[str, Any]]) -> Counts:
@@ -194,8 +209,10 @@ def _sum(rows: list[dict[str, Any]]) -> Counts:
 def _own_tests_passed(url: str, report: Path) -> set[str]:
     """Run llama.cpp's tests against an address; give the names of those that passed."""
     python = environments.python(*_OWN_TEST_PACKAGES)
+    # Tests of a full context start the server anew with a small one, which cannot be done from outside.
+    only = ["-k", "not context_size", "--timeout=20"]
     subprocess.run(
-        [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}", *_OWN_TEST_FILES],
+        [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}", *only, *_OWN_TEST_FILES],
         cwd=own_tests() / "unit",
         env=environment(DEBUG_EXTERNAL="1", PORT=url.rpartition(":")[2], PYTHONDONTWRITEBYTECODE="1"),
         capture_output=True,
