@@ -17,7 +17,7 @@ from tollway.core.usage import Usage
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(7200)]
 
-_PROVIDERS = ["vllm", "openai-compatible"]
+_PROVIDERS = ["llama-cpp", "vllm", "openai-compatible"]
 _QUESTION = "How does a call travel through the gateway?"
 _OWN_TEST_FILES = (
     "test_chat_completion.py",
