@@ -17,8 +17,10 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 
-UNMIRRORED_FOLDERS: Final = frozenset({"benchmarks", "corpus", "docs", "e2e", "fuzz", "golden", "support", "tools"})
-"""Folders of `tests` that mirror no package: whole processes, pages, tools, and material."""
+UNMIRRORED_FOLDERS: Final = frozenset(
+    {"benchmarks", "clients", "corpus", "docs", "e2e", "fuzz", "golden", "support", "tools"}
+)
+"""Folders of `tests` that mirror no package: whole processes, clients, pages, tools, and material."""
 
 TESTED_ELSEWHERE: Final[Mapping[str, str]] = {
     # The package is the dialect; its modules are the halves of it.

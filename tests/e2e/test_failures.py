@@ -11,6 +11,7 @@ from typing import Any
 
 import anthropic
 import httpx
+import msgspec
 import openai
 import pytest
 from google import genai
@@ -70,6 +71,13 @@ class Stage:
             upstream.greeting = "answer"
         self.correlation = uuid.uuid4().hex
         return self
+
+    def without_kept_connections(self) -> "Stage":
+        """Leave the gateway no connection to the first upstream: one that was closed costs no attempt."""
+        self.first.on(msgspec.structs.replace(OK, after="close"))
+        while self.first.connections_open:
+            self.ask("plain")
+        return self.fresh()
 
     def ask(self, proxy: str, **more: Any) -> httpx.Response:
         """Ask a proxy."""
@@ -236,7 +244,7 @@ def stage(running: Stage) -> Stage:
     ids=["408", "429", "500", "503", "closed", "reset", "silent"],
 )
 def test_a_failed_attempt_is_repeated_and_both_are_recorded(stage: Stage, failing: script.Answer, outcome: str) -> None:
-    stage.first.on(failing, OK)
+    stage.without_kept_connections().first.on(failing, OK)
     answer = stage.ask("retrying")
     assert (answer.status_code, answer.content) == (200, OK.body)
     assert stage.outcomes(2) == [(1, "first", outcome, False), (2, "first", "ok", True)]

@@ -81,6 +81,28 @@ async def test_a_slow_stream_that_keeps_coming_is_not_given_up() -> None:
         assert (answer.body.decode(), answer.whole) == (SHOWN, True)
 
 
+# --- connections that were kept
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("after", ["close_on_next", "reset_on_next"])
+async def test_a_kept_connection_that_was_closed_costs_no_attempt(after: script.After, streamed: bool) -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up), **NO_REPEATS)) as served:
+        up.on(msgspec.structs.replace(OK, after=after), STREAM if streamed else OK)
+        assert (await asked(served)).status == 200
+        answer = await asked(served, streamed=streamed)
+        assert (answer.status, answer.whole) == (200, True)
+        assert [record.outcome for record in served.records] == ["ok", "ok"]
+        assert up.connections_accepted == 2
+
+
+async def test_a_new_connection_that_is_closed_at_once_is_not_tried_again_unasked() -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up), **NO_REPEATS)) as served:
+        up.greeting = "close"
+        assert (await asked(served)).status == 502
+        assert up.connections_accepted == 1
+
+
 # --- answers that break
 
 

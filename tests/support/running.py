@@ -26,12 +26,12 @@ _KEYS = re.compile(r".*_API_KEY|(HTTPS?|ALL|NO)_PROXY", re.IGNORECASE)
 ValueT = TypeVar("ValueT")
 
 
-def until(probe: Callable[[], ValueT], what: str, *, seconds: float = 20.0) -> ValueT:
-    """Ask `probe` until it gives something true; fail, naming `what`, when it never does."""
+def until(probe: Callable[[], ValueT], what: str, *, seconds: float = 20.0, pause_seconds: float = 0.02) -> ValueT:
+    """Ask `probe` now and then until it gives something true; fail, naming `what`, when it never does."""
     deadline = time.monotonic() + seconds
     while not (found := probe()):
         assert time.monotonic() < deadline, f"{what} did not come within {seconds:g} s"
-        time.sleep(0.02)
+        time.sleep(pause_seconds)
     return found
 
 

@@ -3,20 +3,31 @@
 Rules of this file:
 - It reports to its exchange exactly once how it ended (`answered`, `stream_over` or `attempt_failed`),
   and after `cancel` not at all.
-- Whether to try again is the exchange's question; this file only says what happened.
+- Whether to try again is the exchange's question; this file only says what happened. But a kept connection that
+  turns out to have been closed carried no request: what was meant for it goes out on a new one.
 """
 
 import asyncio
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from tollway.core.errors import InternalError, UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamTimeout
+from tollway.core.errors import (
+    InternalError,
+    UpstreamCut,
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from tollway.gateway.content_coding import Inflater
 from tollway.gateway.relay import Relay
 from tollway.gateway.target import Target
 from tollway.gateway.upstream import UpstreamConnection
 
 _NO_HEADERS: Final[Mapping[bytes, bytes]] = {}
+_STALE_SECONDS: Final = 1.0
+"""A kept connection that ends this soon after a request, without a byte, was being closed when the request went out.
+Servers do that without a word: llama.cpp's after each stream. Later, the request may have been worked on."""
 _MAX_ERROR_BYTES: Final = 1_048_576
 _MAX_ANSWER_BYTES: Final = 268_435_456
 
@@ -150,11 +161,11 @@ class Attempt:
         target = self.target
         target.active.add(self)
         connection = target.pool.take()
+        self._payload = payload
         if connection is not None:
             self._connection = connection
             connection.send(payload, self)
             return
-        self._payload = payload
         self._connecting = target.pool.connect(self, timeout=target.route.timeouts.connect_seconds)
 
     def cancel(self, now: float) -> None:
@@ -214,6 +225,7 @@ class Attempt:
         """The answer's head came."""
         self.status = status
         self.headers = headers
+        self._payload = b""
         coding = headers.get(b"content-encoding")
         if coding is not None and coding.lower() != b"identity":
             try:
@@ -287,6 +299,11 @@ class Attempt:
 
     def failed(self, error: UpstreamError | InternalError) -> None:
         """The connection failed."""
+        if self._was_stale(error):
+            self._connection = None
+            pool = self.target.pool
+            self._connecting = pool.connect(self, timeout=self.target.route.timeouts.connect_seconds)
+            return
         self._connecting = None
         self._connection = None
         if not self._close(self.target.clock()):
@@ -295,6 +312,16 @@ class Attempt:
             self._report(error)
         except Exception as defect:  # noqa: BLE001 - as in `body`
             self._owner.defect(defect)
+
+    def _was_stale(self, error: UpstreamError | InternalError) -> bool:
+        return (
+            self._connection is not None
+            and self._connection.reused
+            and bool(self._payload)  # gone once it is sent on a new connection, or the head of an answer came
+            and isinstance(error, UpstreamUnreachable)
+            and not self.over
+            and self.target.clock() - self.sent_at < _STALE_SECONDS
+        )
 
     def _report(self, error: UpstreamError | InternalError) -> None:
         if self.relay is not None and self.first_byte_at:

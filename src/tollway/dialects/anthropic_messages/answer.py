@@ -137,22 +137,24 @@ def answer_blocks(part: Part) -> list[JsonObject]:
     """Write one part of an answer; none, one or two blocks."""
     match part:
         case Text():
+            block: JsonObject = {"type": "text", "text": part.text}
+            # The API leaves the member out where there are none, and a client that holds a schema refuses null.
             citations: list[Json] = own_citations(part.annotations)
-            return [{"type": "text", "text": part.text, "citations": citations or None}]
+            return [block | {"citations": citations} if citations else block]
         case Refusal():
-            return [{"type": "text", "text": part.text, "citations": None}]
+            return [{"type": "text", "text": part.text}]
         case Reasoning():
             return [thinking_block(part)]
         case ToolCall():
-            block = tool_use_block(part) | call_extras(part.rest)
+            call = tool_use_block(part) | call_extras(part.rest)
             if part.signature is None:
-                return [block]
-            return [proof_block("", CarriedProof(part_signature=part.signature)), block]
+                return [call]
+            return [proof_block("", CarriedProof(part_signature=part.signature)), call]
         case Image():
-            return [{"type": "text", "text": picture_markdown(part.url, part.media_type, part.data), "citations": None}]
+            return [{"type": "text", "text": picture_markdown(part.url, part.media_type, part.data)}]
         case Audio():
             transcript = as_text(part.rest.get("transcript"))
-            return [{"type": "text", "text": transcript, "citations": None}] if transcript else []
+            return [{"type": "text", "text": transcript}] if transcript else []
         case Opaque():
             return [part.value] if part.dialect == NAME else []
         case File() | ToolResult():

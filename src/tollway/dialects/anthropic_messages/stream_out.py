@@ -260,7 +260,7 @@ def _empty_block(started: PartStarted) -> JsonObject:
         case "reasoning" | "summary":
             return {"type": "thinking", "thinking": "", "signature": ""}
         case _:
-            return {"type": "text", "text": "", "citations": None}
+            return {"type": "text", "text": ""}
 
 
 def _gathered(waiting: _Waiting) -> list[JsonObject]:
@@ -268,7 +268,7 @@ def _gathered(waiting: _Waiting) -> list[JsonObject]:
     text = "".join(piece.text for piece in waiting.pieces)
     match started.kind:
         case "image":
-            return [{"type": "text", "text": picture_markdown(None, started.media_type, text), "citations": None}]
+            return [{"type": "text", "text": picture_markdown(None, started.media_type, text)}]
         case "opaque":
             return [started.opaque.value] if started.opaque is not None and started.opaque.dialect == NAME else []
         case "reasoning":
