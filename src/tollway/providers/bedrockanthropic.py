@@ -45,8 +45,8 @@ PROVIDER: Final = Provider(
     ),
     # Blocks hold bytes or lie in S3: an address on the web is nothing it fetches.
     media=frozenset({"image", "audio", "file"}),
-    # Thinking is inside the output and not told apart, by Converse and by Claude here.
-    counting=Counting(stream_usage="always", cached="beside", cache_writes="beside", reasoning="not reported"),
+    # Thinking is inside the output; only some models tell how much of it that is.
+    counting=Counting(stream_usage="always", cached="beside", cache_writes="beside"),
     environment_key="AWS_BEARER_TOKEN_BEDROCK",
     sim_path="/bedrock",
     otel_name="aws.bedrock",
