@@ -4,6 +4,7 @@ import pytest
 from tollway.core.conversation import Losses
 from tollway.core.errors import BadRequest
 from tollway.dialects.openai_chat import DIALECT
+from tollway.dialects.openai_paths import VERSIONS
 from tollway.dialects.registry import conversation_dialect
 from tollway.providers.openai import PROVIDER
 
@@ -21,7 +22,7 @@ def test_the_dialect_is_found_by_its_name() -> None:
 
 def test_it_serves_chat_completions_with_and_without_a_version() -> None:
     (endpoint,) = DIALECT.endpoints
-    assert (endpoint.path, endpoint.versions, endpoint.streams) == ("/chat/completions", ("/v1", ""), "body")
+    assert (endpoint.path, endpoint.versions, endpoint.streams) == ("/chat/completions", VERSIONS, "body")
     assert (DIALECT.path_has_model, DIALECT.actions, DIALECT.stream_query) == (False, ("", ""), "")
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from tollway.core.conversation import Losses
 from tollway.core.errors import BadRequest
+from tollway.dialects.openai_paths import VERSIONS
 from tollway.dialects.openai_responses import DIALECT
 from tollway.dialects.registry import conversation_dialect
 from tollway.interfaces.dialect import KeptOperation
@@ -19,7 +20,7 @@ def test_the_dialect_is_found_by_its_name() -> None:
 
 def test_it_serves_responses_with_and_without_a_version() -> None:
     endpoint, *about_kept_turns = DIALECT.endpoints
-    assert (endpoint.path, endpoint.versions, endpoint.streams) == ("/responses", ("/v1", ""), "body")
+    assert (endpoint.path, endpoint.versions, endpoint.streams) == ("/responses", VERSIONS, "body")
     assert {one.operation for one in about_kept_turns} == set(get_args(KeptOperation))
     assert (DIALECT.path_has_model, DIALECT.actions, DIALECT.stream_query) == (False, ("", ""), "")
 
