@@ -281,7 +281,9 @@ def _surface(surface: Surface) -> str:
 
 def _speaks(surface: Surface) -> str:
     """Say how it is asked."""
-    paths = ", ".join(filter(None, (_paths(surface.conversation), _paths(surface.embeddings))))
+    paths = ", ".join(
+        filter(None, (_paths(surface.conversation), _paths(surface.embeddings), _paths(surface.realtime or {})))
+    )
     if surface.body:
         paths += f"; with {_pairs(surface.body)} in the body"
     if surface.omits:

@@ -62,7 +62,12 @@ def resources(folder: Path, upstreams: dict[str, str], *, limit: int = 1_000_000
 def gateway(sim: RunningSim, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("sessions")
     upstreams = {"openai": f"{sim.url}/openai/v1", "azureopenai": f"{sim.url}/azureopenai"}
-    with Gateway(folder, resources(folder, {**upstreams, "gemini": f"{sim.url}/v1beta"})) as running:
+    given = resources(folder, {**upstreams, "gemini": f"{sim.url}/v1beta"})
+    newer = {"name": "newer", "base_path": "/newer", "policies": [], "contracts": []}
+    url = f"{sim.url}/azureopenai/openai/v1"
+    newer["routes"] = routes_to({"azureopenai": url})
+    given["llm_proxies"].append(newer)
+    with Gateway(folder, given) as running:
         yield running
 
 
@@ -112,6 +117,12 @@ async def test_azures_deployment_is_reached_by_its_own_path(gateway: Gateway) ->
     async with session(gateway, model="azureopenai/voice-deployment", correlation="azure") as connection:
         assert "Paris" in (await ask(connection)).response.output[0].content[0].text
     assert {record.provider for record in gateway.records("azure", 2)} == {"azureopenai"}
+
+
+async def test_azures_newer_base_url_is_as_good(gateway: Gateway) -> None:
+    url = f"{gateway.url.replace('http', 'ws')}/newer/v1/realtime?model=azureopenai/voice"
+    async with websockets.connect(url, proxy=None) as socket:
+        assert msgspec.json.decode(await socket.recv())["type"] == "session.created"
 
 
 async def test_azures_sdk_names_its_deployment_in_the_query(gateway: Gateway) -> None:

@@ -72,13 +72,13 @@ def test_policies_see_moved_headers_and_no_subprotocol() -> None:
         upgrade.seen_by_policies(given, {b"authorization": b"Bearer z"})
 
 
-def handshake(base_url: str, name: str, path: str, **settings: Any) -> list[str]:
+def handshake(base_url: str, name: str, path: str, credential: str | bytes = "sk", **settings: Any) -> list[str]:
     target = SimpleNamespace(route=route(base_url, provider=name, **settings), provider=provider(name))
     written = upgrade.provider_handshake(
         SimpleNamespace(target=target, target_model="gpt/x y"),  # pyright: ignore[reportArgumentType]
         path,
         query={"intent": "a b"},
-        credential="sk",
+        credential=credential,
         headers={"X-Own": "1", "user-agent": "ours"},
         forwarded=b"x-more: 2\r\n",
         key=KEY,
@@ -94,6 +94,12 @@ def test_a_providers_path_keeps_its_query_and_nothing_of_the_dated_calls() -> No
     assert lines[0] == "GET /base/openai/v1/realtime?model=gpt%2Fx%20y&tier=t&intent=a+b HTTP/1.1"
     assert {"host: r.example", "api-key: sk", "x-own: 1", "user-agent: ours", "x-more: 2"} <= set(lines)
     assert lines[-2:] == ["", ""]
+
+
+def test_a_token_is_sent_in_place_of_a_key() -> None:
+    lines = handshake("https://r.example", "azureopenai", "/x", b"authorization: Bearer token\r\n")
+    assert "authorization: Bearer token" in lines
+    assert not any(line.startswith("api-key") for line in lines)
 
 
 @pytest.mark.parametrize(

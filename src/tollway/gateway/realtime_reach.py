@@ -12,6 +12,7 @@ from tollway.core.errors import BadRequest, TollwayError, UpstreamError, Upstrea
 from tollway.gateway import answers, chain, upgrade
 from tollway.gateway.realtime_records import End
 from tollway.gateway.route import failure_of
+from tollway.gateway.target import Target
 from tollway.gateway.translate import withhold_words
 from tollway.gateway.websocket import HandshakeAnswer, ProviderSocket, SocketAttempt
 from tollway.interfaces.usage_record import Outcome, UsageRecord
@@ -54,13 +55,15 @@ class Reach:
                 raise step
             if step.delay_seconds > 0:
                 await asyncio.sleep(step.delay_seconds)
-            target = session.proxy.targets[step.route_index]
+            target = session.proxy.targets[step.route_index].for_model(step.model, session.dialect.name)
             self.attempt = attempt = SocketAttempt(target, step.model, step.number, now=session.clock.monotonic())
             try:
                 socket = await self._connect(attempt, step.key_index)
             except UpstreamError as error:
                 attempt.ended_at = now = session.clock.monotonic()
-                following = plan.after(failure_of(attempt, error, now), now)
+                tokens = target.tokens
+                renewed = tokens is not None and attempt.status == 401 and tokens.refused(attempt.started_at)
+                following = plan.after(failure_of(attempt, error, now, token_renewed=renewed), now)
                 outcome: Outcome = "timeout" if error.status == 504 else "error"
                 record = session.record(End(outcome, error.code, error.status, final=following is None))
                 if following is None:
@@ -85,20 +88,17 @@ class Reach:
                 "choose a model of another provider"
             )
             raise BadRequest(msg, param="model", code="operation_not_supported")
-        credential = target.route.keys[key_index].reveal() if target.route.keys else ""
-        if target.key_expression is not None:
-            credential = target.key_expression.text(self._session) or ""
-            if not credential:
-                source = target.key_expression.source
-                msg = f"the request carries no key for route '{target.route.name}': {source} is empty"
-                raise BadRequest(msg, code="missing_provider_key")
+        credential = self._credential(target, key_index)
         await self._ask_upstream_policies(attempt)
+        tokens = target.tokens
+        if tokens is not None and not tokens.ready(self._session.clock.monotonic()):
+            await tokens.wait(target.route.timeouts.connect_seconds)
         key = upgrade.new_key()
         request = upgrade.provider_handshake(
             attempt,
             path,
             query=self._session.query,
-            credential=credential,
+            credential=credential if tokens is None else tokens.line,
             headers=self._upstream_headers(attempt),
             forwarded=self._forwarded(),
             key=key,
@@ -116,6 +116,21 @@ class Reach:
             socket.drop()
             raise
         return socket
+
+    def _credential(self, target: Target, key_index: int) -> str:
+        """Give the provider's key: the route's, or the caller's own where the route says so.
+
+        Raises:
+            BadRequest: the caller sent none.
+        """
+        if target.key_expression is None:
+            return target.route.keys[key_index].reveal() if target.route.keys else ""
+        key = target.key_expression.text(self._session) or ""
+        if not key:
+            source = target.key_expression.source
+            msg = f"the request carries no key for route '{target.route.name}': {source} is empty"
+            raise BadRequest(msg, code="missing_provider_key")
+        return key
 
     def _check(self, answer: HandshakeAnswer, key: bytes) -> None:
         if answer.status != 101:

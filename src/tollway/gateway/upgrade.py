@@ -126,7 +126,7 @@ def provider_handshake(
     path: str,
     *,
     query: Mapping[str, str],
-    credential: str,
+    credential: str | bytes,
     headers: Mapping[str, str],
     forwarded: bytes,
     key: bytes,
@@ -138,7 +138,7 @@ def provider_handshake(
         attempt: to which target, with which model.
         path: the provider's own (`Provider.realtime`).
         query: parameters of the caller that pass.
-        credential: the provider's key; empty for none.
+        credential: the provider's key, empty for none; or the header line of a token that is sent in its place.
         headers: those of the caller that may pass, and what policies set, in place of any of that name.
         forwarded: header lines beside any of that name.
         key: the handshake's.
@@ -152,11 +152,13 @@ def provider_handshake(
     host = url.netloc.rpartition("@")[2]
     given = {"host": host, "user-agent": "tollway"} | dict(provider.headers) | dict(route.headers) | dict(headers)
     fixed = {name.lower(): value for name, value in given.items()}
-    signed: tuple[tuple[str, str], ...] = ()
-    if credential or not provider.key_optional:
+    lines = b"".join(header_line(name, value) for name, value in fixed.items())
+    if isinstance(credential, bytes):
+        lines += credential
+    elif credential or not provider.key_optional:
         request = OutboundRequest("GET", host, target, tuple(fixed.items()), b"", now_us)
         signed = provider.signer.headers(credential, None if provider.signer.fixed else request)
-    lines = b"".join(header_line(name, value) for name, value in (*fixed.items(), *signed))
+        lines += b"".join(header_line(name, value) for name, value in signed)
     return (
         b"GET %b HTTP/1.1\r\n%b%bupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-version: 13\r\n"
         b"sec-websocket-key: %b\r\n\r\n"

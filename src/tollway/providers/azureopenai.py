@@ -29,6 +29,7 @@ PROVIDER: Final = Provider(
             base_path="/openai/v1",
             conversation={"openai-chat": "/chat/completions", "openai-responses": "/responses"},
             embeddings={"openai-embeddings": "/embeddings"},
+            realtime={"openai-realtime": "/realtime?model={model}"},
             query={},
         ),
     ),

@@ -1,7 +1,7 @@
 """WebSocket framing, sans I/O: bytes in, whole messages out, whatever the cuts. RFC 6455.
 
 Rules of this file:
-- Frames are read and written by `websockets` (ADR 16), which answers pings, echoes closes and refuses what the
+- Frames are read and written by `websockets` (ADR 18), which answers pings, echoes closes and refuses what the
   protocol forbids: frames of a caller without a mask, reserved bits, fragments out of order.
 - A message is handed on whole, and is bounded: more than `message_bytes` fails the connection with 1009.
 - No extension is ever negotiated. permessage-deflate would let a few bytes of a stranger become any number of
