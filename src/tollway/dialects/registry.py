@@ -6,7 +6,7 @@ There is no list to keep: a dialect exists because its module exists and has a `
 import functools
 import importlib
 import pkgutil
-from typing import cast
+from typing import Literal, TypeAlias, cast
 
 import tollway.dialects
 from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect, Endpoint, RerankDialect
@@ -14,6 +14,7 @@ from tollway.interfaces.passed import PassedDialect
 from tollway.interfaces.realtime import RealtimeDialect
 
 AnyDialect = ConversationDialect | EmbeddingsDialect | RerankDialect | PassedDialect | RealtimeDialect
+Kind: TypeAlias = Literal["conversation", "embeddings", "rerank", "passed", "realtime"]
 
 
 def conversation_dialect(name: str) -> ConversationDialect:
@@ -23,7 +24,7 @@ def conversation_dialect(name: str) -> ConversationDialect:
         KeyError: there is none.
     """
     found = _load(name)
-    if found is None or not hasattr(found, "stream_parser"):
+    if found is None or kind_of(found) != "conversation":
         raise KeyError(name)
     return cast("ConversationDialect", found)
 
@@ -35,7 +36,7 @@ def embeddings_dialect(name: str) -> EmbeddingsDialect:
         KeyError: there is none.
     """
     found = _load(name)
-    if found is None or _operation(found) != "embeddings":
+    if found is None or kind_of(found) != "embeddings":
         raise KeyError(name)
     return cast("EmbeddingsDialect", found)
 
@@ -47,14 +48,14 @@ def realtime_dialect(name: str) -> RealtimeDialect:
         KeyError: there is none.
     """
     found = _load(name)
-    if found is None or _operation(found) != "realtime":
+    if found is None or kind_of(found) != "realtime":
         raise KeyError(name)
     return cast("RealtimeDialect", found)
 
 
 def passed_dialects() -> tuple[PassedDialect, ...]:
     """Every dialect without a hub, by name."""
-    return tuple(cast("PassedDialect", one) for one in all_dialects() if hasattr(one, "passed_facts"))
+    return tuple(cast("PassedDialect", one) for one in all_dialects() if kind_of(one) == "passed")
 
 
 def all_dialects() -> tuple[AnyDialect, ...]:
@@ -64,9 +65,16 @@ def all_dialects() -> tuple[AnyDialect, ...]:
     return tuple(cast("AnyDialect", one) for one in loaded if one is not None)
 
 
-def _operation(dialect: object) -> str:
+def kind_of(dialect: object) -> Kind:
+    """Tell a dialect's kind by what only that kind has; rankings and embeddings differ in their endpoints alone."""
+    if hasattr(dialect, "stream_parser"):
+        return "conversation"
+    if hasattr(dialect, "watch"):
+        return "realtime"
+    if hasattr(dialect, "passed_facts"):
+        return "passed"
     endpoints: tuple[Endpoint, ...] = getattr(dialect, "endpoints", ())
-    return endpoints[0].operation if endpoints else ""
+    return "rerank" if any(endpoint.operation == "rerank" for endpoint in endpoints) else "embeddings"
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import unquote
 
 from tollway.core.errors import BadRequest, MethodNotAllowed, NotFound, TollwayError
+from tollway.dialects.registry import AnyDialect
 from tollway.gateway.answer_headers import RoutingHeaders, header_line
 from tollway.gateway.chain import Chain
 from tollway.gateway.exchange import Exchange
@@ -18,7 +19,7 @@ from tollway.gateway.passed import PassedExchange, PassedTranslation
 from tollway.gateway.passed_kept import KeptExchange
 from tollway.gateway.passed_routes import PassedRoutes
 from tollway.gateway.request import Request
-from tollway.gateway.route import AnyDialect, DialectsByName, Planner
+from tollway.gateway.route import DialectsByName, Planner
 from tollway.gateway.target import Target
 from tollway.gateway.translate import ConversationTranslation, Translation, WholeTranslation
 from tollway.interfaces.dialect import (

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Protocol, cast
 import msgspec
 
 from tollway.core.errors import InternalError, UpstreamAnswered, UpstreamError
+from tollway.dialects.registry import AnyDialect, kind_of
 from tollway.gateway.target import Target
 from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect, RerankDialect
-from tollway.interfaces.passed import PassedDialect
-from tollway.interfaces.realtime import RealtimeDialect
 from tollway.routing.health import UpstreamHealth
 from tollway.routing.keys import KeyRing
 from tollway.routing.models import RouteChoice
@@ -118,9 +117,6 @@ class Planner:
         return self.targets[choice.route_index].route.provider if choice.matched else ""
 
 
-AnyDialect = ConversationDialect | EmbeddingsDialect | RerankDialect | PassedDialect | RealtimeDialect
-
-
 class DialectsByName:
     """The dialects with a hub that a gateway speaks, by name."""
 
@@ -132,7 +128,7 @@ class DialectsByName:
         self.embeddings: dict[str, EmbeddingsDialect] = {}
         self.rerank: dict[str, RerankDialect] = {}
         for dialect in dialects:
-            kind = dialect.endpoints[0].operation
+            kind = kind_of(dialect)
             if kind == "conversation":
                 self.conversation[dialect.name] = cast("ConversationDialect", dialect)
             elif kind == "embeddings":

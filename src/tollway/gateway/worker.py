@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tollway.core.errors import InternalError, TollwayError
+from tollway.dialects.registry import AnyDialect
 from tollway.gateway.addresses import Origin
 from tollway.gateway.answer_headers import JSON, PassedHeaders
 from tollway.gateway.answers import error_lines
@@ -38,7 +39,7 @@ from tollway.gateway.metrics import Gauges, Metrics, UpstreamGauge
 from tollway.gateway.outbox import Outbox
 from tollway.gateway.realtime import Session
 from tollway.gateway.request import Request
-from tollway.gateway.route import AnyDialect, DialectsByName, Planner
+from tollway.gateway.route import DialectsByName, Planner
 from tollway.gateway.target import Target
 from tollway.gateway.tls import client_context, follow, server_context
 from tollway.gateway.tokens import TokenKeeper
