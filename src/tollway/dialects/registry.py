@@ -35,7 +35,7 @@ def embeddings_dialect(name: str) -> EmbeddingsDialect:
         KeyError: there is none.
     """
     found = _load(name)
-    if found is None or _operation(found) != "embeddings":
+    if found is None or operation_of(found) != "embeddings":
         raise KeyError(name)
     return cast("EmbeddingsDialect", found)
 
@@ -47,7 +47,7 @@ def realtime_dialect(name: str) -> RealtimeDialect:
         KeyError: there is none.
     """
     found = _load(name)
-    if found is None or _operation(found) != "realtime":
+    if found is None or operation_of(found) != "realtime":
         raise KeyError(name)
     return cast("RealtimeDialect", found)
 
@@ -64,9 +64,10 @@ def all_dialects() -> tuple[AnyDialect, ...]:
     return tuple(cast("AnyDialect", one) for one in loaded if one is not None)
 
 
-def _operation(dialect: object) -> str:
+def operation_of(dialect: object) -> str:
+    """Tell what a dialect is for: its endpoints say it, or it does itself where no caller speaks it."""
     endpoints: tuple[Endpoint, ...] = getattr(dialect, "endpoints", ())
-    return endpoints[0].operation if endpoints else ""
+    return endpoints[0].operation if endpoints else getattr(dialect, "operation", "")
 
 
 @functools.cache

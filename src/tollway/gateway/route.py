@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import msgspec
 
 from tollway.core.errors import InternalError, UpstreamAnswered, UpstreamError
+from tollway.dialects.registry import operation_of
 from tollway.gateway.target import Target
 from tollway.interfaces.dialect import ConversationDialect, EmbeddingsDialect, RerankDialect
 from tollway.interfaces.passed import PassedDialect
@@ -132,7 +133,7 @@ class DialectsByName:
         self.embeddings: dict[str, EmbeddingsDialect] = {}
         self.rerank: dict[str, RerankDialect] = {}
         for dialect in dialects:
-            kind = dialect.endpoints[0].operation
+            kind = operation_of(dialect)
             if kind == "conversation":
                 self.conversation[dialect.name] = cast("ConversationDialect", dialect)
             elif kind == "embeddings":
