@@ -1,6 +1,6 @@
 import pytest
 
-from tollway.dialects.registry import all_dialects, conversation_dialect, embeddings_dialect
+from tollway.dialects.registry import all_dialects, conversation_dialect, embeddings_dialect, operation_of
 
 
 def test_a_dialect_is_found_by_the_name_of_its_module() -> None:
@@ -46,3 +46,12 @@ def test_no_two_endpoints_are_the_same_but_those_a_header_tells_apart() -> None:
                 places.setdefault((endpoint.method, version + endpoint.path), []).append(telling)
     for place, telling in places.items():
         assert len(telling) == len(set(telling)) or place in _SHARED, place
+
+
+@pytest.mark.parametrize(
+    ("name", "operation"),
+    [("openai-chat", "conversation"), ("gemini-embeddings", "embeddings"), ("voyage-embeddings", "embeddings")],
+)
+def test_what_a_dialect_is_for_is_known_with_or_without_callers(name: str, operation: str) -> None:
+    (found,) = [one for one in all_dialects() if one.name == name]
+    assert operation_of(found) == operation

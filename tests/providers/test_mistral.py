@@ -52,6 +52,6 @@ def test_streams_are_not_asked_for_usage_that_they_tell_anyway() -> None:
 
 
 def test_the_length_of_vectors_has_its_own_name() -> None:
-    request = EmbeddingsRequest(model="mistral-embed", inputs=("a",), dimensions=8)
+    request = EmbeddingsRequest(dialect="openai-embeddings", model="mistral-embed", inputs=("a",), dimensions=8)
     body = embeddings_dialect("openai-embeddings").render_request(request, PROVIDER, Losses())
     assert b'"output_dimension":8' in body

@@ -50,4 +50,5 @@ def test_every_provider_has_a_row_in_every_table(tool):
     page = tool.page()
     for name in provider_names():
         rows = [line for line in page.splitlines() if line.startswith((f"| `{name}` |", f"| [`{name}`]"))]
-        assert len(rows) == 4, name
+        # What a message may hold and say is a matter of conversations.
+        assert len(rows) == (4 if provider(name).conversation else 2), name

@@ -31,9 +31,8 @@ def _located(outer: JsonObject) -> JsonObject:
 def url_citation(annotation: Json, start: int, end: int) -> UrlCitation | None:
     """Read an annotation of a text that spans `start` to `end`; None where it names no page."""
     outer = as_object(annotation)
-    inner = (
-        as_object(outer.get("url_citation")) or as_object(outer.get("web")) or _located(outer) or _cited(outer) or outer
-    )
+    inner = as_object(outer.get("url_citation")) or as_object(outer.get("web")) or _located(outer)
+    inner = inner or _cited(outer) or outer
     url = as_text(inner.get("url")) or as_text(inner.get("uri"))
     if not url:
         return None
