@@ -25,7 +25,7 @@ from tollway.dialects.embeddings_carrying import (
     text_inputs,
 )
 from tollway.dialects.vectors import read_vector
-from tollway.interfaces.dialect import AnswerFacts, Endpoint, InboundFormat, Operation
+from tollway.interfaces.dialect import AnswerFacts, Endpoint, InboundFormat
 from tollway.interfaces.provider import Provider
 
 
@@ -60,7 +60,6 @@ class ListedEmbeddings:
 
     format: InboundFormat = "openai"
     endpoints: tuple[Endpoint, ...] = ()
-    operation: Operation = "embeddings"
 
     def __init__(self, name: str, words: Words) -> None:
         """Speak an API by its words."""

@@ -340,7 +340,7 @@ class EmbeddingsDialect(Protocol):
     name: str
     format: InboundFormat
     endpoints: tuple[Endpoint, ...]
-    """Empty for an API that providers speak and no caller does; such a one has `operation` to say what it is for."""
+    """Empty for an API that providers speak and no caller does."""
     field_names: Mapping[str, str]
     """What callers of this API call the neutral fields, where the names differ."""
 
