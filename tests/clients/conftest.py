@@ -31,8 +31,10 @@ def gateway(sim: RunningSim, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         {"openai": f"{sim.url}/openai/v1", "anthropic": f"{sim.url}/v1", "gemini": f"{sim.url}/v1beta"},
         health={"minimum_calls": 100_000},
     )
+    secret = key_file(folder, "client", CLIENT_SECRET)
+    application = {"name": "Proof", "client_id": CLIENT_ID, "secrets": [secret], "signing_secret": secret}
     resources = {
-        "clients": [{"name": "Proof", "client_id": CLIENT_ID, "secrets": [key_file(folder, "client", CLIENT_SECRET)]}],
+        "clients": [application],
         "credentials": [{"name": "key", "values": key_file(folder)}],
         "llm_proxies": [guarded(name, prefix, routes) for name, prefix in names.items()],
     }

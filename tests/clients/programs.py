@@ -42,6 +42,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     """Class raised for a model that the provider does not have."""
     refused: str = "AuthenticationError"
     """Class raised for a wrong key."""
+    refused_status: int = 401
+    """What its vendor answers to a wrong key."""
 
     @property
     def providers(self) -> tuple[str, str]:
@@ -185,6 +187,7 @@ CLIENTS: tuple[Client, ...] = (
         checks=_TALK,
         error="ResourceNotFoundException",
         refused="ClientError",
+        refused_status=403,
     ),
     Client(name="node-openai", packages=_NODE_SDKS, script="openai_sdk.mjs", language="node"),
     Client(

@@ -151,7 +151,7 @@ def _not_found(client: Client, found: dict[str, Any]) -> None:
 
 def _refused(client: Client, found: dict[str, Any]) -> None:
     assert client.refused in found["raised"]
-    assert found["status"] == 401
+    assert found["status"] == client.refused_status
     assert found["message"]
 
 

@@ -1,6 +1,5 @@
-"""boto3's Bedrock runtime: Converse and its binary stream, with a bearer token for a key."""
+"""boto3's Bedrock runtime: Converse and its binary stream, signed as AWS signs."""
 
-import os
 from typing import Any
 
 import boto3
@@ -9,9 +8,10 @@ from task import CAPITAL, CITY, LONG, TASK, TOLD, WEATHER, run
 
 
 def connect(key: str) -> Any:
-    os.environ["AWS_BEARER_TOKEN_BEDROCK"] = key
+    identity, _, secret = key.partition(":")
+    session = boto3.Session(aws_access_key_id=identity, aws_secret_access_key=secret, region_name="us-east-1")
     config = Config(retries={"total_max_attempts": 1})
-    return boto3.client("bedrock-runtime", region_name="us-east-1", endpoint_url=TASK["url"], config=config)
+    return session.client("bedrock-runtime", endpoint_url=TASK["url"], config=config)
 
 
 client = connect(TASK["key"])
