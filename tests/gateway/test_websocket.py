@@ -1,6 +1,7 @@
 """One end of a session: what it tells, and that it tells of its end once."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -142,6 +143,27 @@ async def test_what_is_no_answer_fails(data: bytes, error: type[Exception]) -> N
         end.connection_lost(None)
     with pytest.raises(error):
         await handshake
+
+
+@pytest.mark.parametrize(
+    ("data", "error"), [(b"", UpstreamUnreachable), (ACCEPTED, UpstreamGarbled)], ids=["lost", "too early"]
+)
+async def test_what_happens_before_the_handshake_is_told_to_whoever_begins_it_and_to_nobody_else(
+    data: bytes, error: type[Exception]
+) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    end = ProviderSocket(outbox(), message_bytes=1000)
+    FakeTransport(end)
+    if data:
+        end.data_received(data)
+    else:
+        end.connection_lost(None)
+    with pytest.raises(error):
+        await end.handshake(b"GET")
+    del end
+    gc.collect()
+    assert complaints == []
 
 
 async def test_a_provider_lost_before_anybody_hears_it_is_told_of_then() -> None:

@@ -247,7 +247,9 @@ class ProviderSocket(SocketEnd):
         self._answer = HandshakeAnswer()
         self._body = bytearray()
         self._read_bytes = 0
-        self._done: asyncio.Future[HandshakeAnswer] = asyncio.get_running_loop().create_future()
+        self._done: asyncio.Future[HandshakeAnswer] | None = None
+        """Made when somebody waits for the answer: an error that nobody hears would be told by the event loop."""
+        self._failure: UpstreamError | None = None
         self._rest = b""
 
     async def handshake(self, request: bytes) -> HandshakeAnswer:
@@ -256,6 +258,9 @@ class ProviderSocket(SocketEnd):
         Raises:
             UpstreamError: there was none.
         """
+        if self._failure is not None:
+            raise self._failure
+        self._done = asyncio.get_running_loop().create_future()
         if self._transport is not None:
             self._outbox.write(self._transport, request)
         return await self._done
@@ -338,12 +343,16 @@ class ProviderSocket(SocketEnd):
         self._parser = None
         self.pause_reading()
         self._answer.body = bytes(self._body)
-        if not self._done.done():
-            self._done.set_result(self._answer)
+        done = self._done
+        if done is None:
+            self._fail(UpstreamGarbled("the upstream answered before it was asked"))
+        elif not done.done():
+            done.set_result(self._answer)
 
     def _fail(self, error: UpstreamError) -> None:
         self._parser = None
-        if not self._done.done():
+        self._failure = error
+        if self._done is not None and not self._done.done():
             self._done.set_exception(error)
         self.drop()
 
