@@ -3,8 +3,13 @@
 import asyncio
 from typing import Any
 
+import msgspec
+
 from tollway.interfaces.secrets import Secret
+from tollway.signing.client_credentials import client_credentials_grant
 from tollway.snapshot.document import Retries, Timeouts
+from tollway.testing import script
+from tollway.testing.upstream import ScriptedUpstream
 from tollway.testing.websocket_upstream import Refusal, WebSocketUpstream
 
 from .serving import KEY, policy, proxy, route, serving, soon
@@ -126,3 +131,32 @@ async def test_keys_rotate_when_one_is_refused() -> None:
         two = routed(upstream, keys=(Secret("sk-1"), Secret("sk-2")))
         async with serving(proxy(two)) as served, await connect(served):
             assert {peer.headers["authorization"] for peer in upstream.peers} == {"Bearer sk-1", "Bearer sk-2"}
+
+
+async def test_a_provider_that_takes_a_token_gets_it_in_place_of_a_key_and_a_fresh_one_after_a_refusal() -> None:
+    async with ScriptedUpstream() as endpoint, WebSocketUpstream(answering) as upstream:
+        endpoint.on(*(script.reply(json={"access_token": name, "expires_in": 3600}) for name in ("old", "new")))
+        grant = client_credentials_grant(f"{endpoint.url}/token", "me", Secret("s"))
+        grant = msgspec.structs.replace(grant, allow_private=True)
+        there = route(f"{upstream.url}/openai/v1", provider="azureopenai", keys=(), token=grant)
+        upstream.refusals.append(Refusal(401))
+        async with serving(proxy(there)) as served, await connect(served) as caller:
+            await caller.event()
+            assert [(one.upstream_status, one.final) for one in served.records] == [(401, False)]
+        peer = upstream.peers[-1]
+        assert peer.target == "/openai/v1/realtime?model=m"
+        assert peer.headers["authorization"] == "Bearer new"
+        assert "api-key" not in peer.headers
+        assert len(endpoint.requests) == 2
+
+
+async def test_without_a_token_nothing_is_opened() -> None:
+    async with ScriptedUpstream() as endpoint, WebSocketUpstream(answering) as upstream:
+        endpoint.on(script.failure(500))
+        grant = client_credentials_grant(f"{endpoint.url}/token", "me", Secret("s"))
+        there = routed(upstream, keys=(), token=msgspec.structs.replace(grant, allow_private=True))
+        async with serving(proxy(there, retries=Retries(attempts=0))) as served:
+            status, body = await refused(served)
+            assert (status, body["error"]["code"]) == (503, "sign_in_failed")
+            assert served.complaints()
+        assert upstream.peers == []

@@ -279,6 +279,16 @@ async def test_what_the_path_says_is_not_in_the_body_and_what_is_no_header_is(st
         assert sent["messages"][0]["role"] == "user"
 
 
+async def test_an_error_of_the_platform_reaches_callers_in_their_own_apis_shape() -> None:
+    google = {"error": {"code": 404, "message": "Publisher Model was not found.", "status": "NOT_FOUND"}}
+    async with ScriptedUpstream() as up, serving(vertex(up, format="anthropic")) as served:
+        up.on(script.failure(404, json=google))
+        answer = await served.ask(MESSAGES_PATH, {**MESSAGES, "model": "claude-9"})
+        body = msgspec.json.decode(answer.body)
+        assert (answer.status, body["type"], body["error"]["type"]) == (404, "error", "not_found_error")
+        assert body["error"]["message"] == "Publisher Model was not found."
+
+
 async def test_a_callers_own_word_for_it_is_replaced() -> None:
     async with ScriptedUpstream() as up, serving(vertex(up, format="anthropic")) as served:
         await served.ask(MESSAGES_PATH, {**MESSAGES, "model": "claude-9", "anthropic_version": "evil", "new": [1]})

@@ -26,6 +26,7 @@ PROVIDER: Final = Provider(
             conversation={"anthropic-messages": "/publishers/anthropic/models/{model}:{rawPredict|streamRawPredict}"},
             body={"anthropic_version": "vertex-2023-10-16"},
             omits=frozenset({"model"}),
+            own_errors=True,  # the platform's own (a model that is not there, a quota) come in Google's shape
             media=frozenset({"image", "image-address", "file"}),
             output_forms=frozenset({"schema"}),
             limits=Limits(),
