@@ -169,10 +169,11 @@ async def test_a_call_over_its_budget_takes_its_conversation_to_the_spare_route(
 async def test_a_provider_that_keeps_turns_gets_its_own_references_unread() -> None:
     body = b'{"model":"m","input":"and?","previous_response_id":"resp_68a1","store":true,"zz":1.50}'
     async with ScriptedUpstream() as up, serving(keeping(route(up)), store=MemoryResponseStore()) as served:
-        up.on(script.reply(json={"id": "resp_68a2", "output": []}))
+        up.on(*(script.reply(json={"id": name, "output": []}) for name in ("resp_68a1", "resp_68a2")))
+        await served.ask(PATH, {"model": "m", "input": "hi"}, headers={"x-name": "ada"})
         answer = await served.ask(PATH, raw=body, headers={"x-name": "ada"})
         assert msgspec.json.decode(answer.body)["id"] == "resp_68a2"
-        assert up.requests[0].body == body
+        assert up.requests[1].body == body
         assert served.worker.response_store._kept == {}  # type: ignore[union-attr]
 
 

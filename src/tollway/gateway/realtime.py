@@ -38,7 +38,7 @@ from tollway.gateway.call import Call
 from tollway.gateway.connection import Connection
 from tollway.gateway.downstream import Downstream
 from tollway.gateway.realtime_reach import Reach
-from tollway.gateway.realtime_records import End, Moved, session_record
+from tollway.gateway.realtime_records import SESSION, End, Moved, session_record
 from tollway.gateway.realtime_responses import Gate, Responses, records_not_kept
 from tollway.gateway.request import Request
 from tollway.gateway.statuses import status_line
@@ -139,6 +139,7 @@ class Session(Call):
     ) -> None:
         """Begin; `run` does the rest."""
         Call.__init__(self, request, worker.clock)
+        self.operation = SESSION
         self.worker = worker
         self.endpoint = endpoint
         self.proxy = endpoint.proxy

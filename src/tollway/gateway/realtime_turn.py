@@ -9,7 +9,7 @@ from typing import Final
 from tollway.core.errors import TollwayError
 from tollway.gateway.call import Call
 from tollway.gateway.clock import SystemClock
-from tollway.gateway.realtime_records import Moved
+from tollway.gateway.realtime_records import RESPONSE, Moved
 from tollway.gateway.request import Request
 from tollway.interfaces.realtime import ClientEvent
 
@@ -38,6 +38,7 @@ class Turn(Call):
         own.scheme = request.scheme
         own.body = message
         Call.__init__(self, own, clock)
+        self.operation = RESPONSE
         self.correlation_bytes = session.correlation_bytes
         self.trace_id = session.trace_id
         self.parent_span_id = session.parent_span_id
