@@ -38,7 +38,7 @@ from tollway.gateway.call import Call
 from tollway.gateway.connection import Connection
 from tollway.gateway.downstream import Downstream
 from tollway.gateway.realtime_reach import Reach
-from tollway.gateway.realtime_records import End, Moved, session_record
+from tollway.gateway.realtime_records import SESSION, End, Moved, session_record
 from tollway.gateway.realtime_responses import Gate, Responses, records_not_kept
 from tollway.gateway.request import Request
 from tollway.gateway.statuses import status_line
@@ -149,6 +149,7 @@ class Session(Call):
         self.call_id = worker.clock.new_id()
         self._record_taken = False
         self.stream = True
+        self.operation = SESSION
         self._offer_key = b""
         self.query: dict[str, str] = {}
         self._subprotocols: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from typing import Final
 from tollway.core.errors import TollwayError
 from tollway.gateway.call import Call
 from tollway.gateway.clock import SystemClock
-from tollway.gateway.realtime_records import Moved
+from tollway.gateway.realtime_records import RESPONSE, Moved
 from tollway.gateway.request import Request
 from tollway.interfaces.realtime import ClientEvent
 
@@ -43,6 +43,7 @@ class Turn(Call):
         self.parent_span_id = session.parent_span_id
         self.requested_model = session.requested_model
         self.stream = True
+        self.operation = RESPONSE
         self.event = event
         self.input_tokens = tokens
         self.response: str | None = None
