@@ -62,7 +62,7 @@ class Reach:
             except UpstreamError as error:
                 attempt.ended_at = now = session.clock.monotonic()
                 tokens = target.tokens
-                renewed = tokens is not None and attempt.status == 401 and tokens.refused(attempt.started_at)
+                renewed = tokens is not None and attempt.status == 401 and tokens.refused(attempt.sent_at)
                 following = plan.after(failure_of(attempt, error, now, token_renewed=renewed), now)
                 outcome: Outcome = "timeout" if error.status == 504 else "error"
                 record = session.record(End(outcome, error.code, error.status, final=following is None))
@@ -93,6 +93,7 @@ class Reach:
         tokens = target.tokens
         if tokens is not None and not tokens.ready(self._session.clock.monotonic()):
             await tokens.wait(target.route.timeouts.connect_seconds)
+        attempt.sent_at = self._session.clock.monotonic()
         key = upgrade.new_key()
         request = upgrade.provider_handshake(
             attempt,
