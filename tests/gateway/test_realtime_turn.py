@@ -20,6 +20,7 @@ def turn(message: bytes = b"", event: ClientEvent = NOT_ASKED, tokens: int = 0) 
 def test_it_is_the_sessions_request_with_the_message_that_asks_for_it() -> None:
     one = turn(b'{"type":"response.create"}')
     assert (one.request_path, one.header("client_id"), one.requested_model) == ("/p/v1/realtime", "c", "m")
+    assert one.operation == "realtime_response"
     assert (one.correlation_id, one.stream, one.client_address) == ("c-1", True, "192.0.2.1")
     assert (one.body, one.payload()) == (b'{"type":"response.create"}', {"type": "response.create"})
 

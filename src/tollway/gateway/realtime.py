@@ -150,6 +150,7 @@ class Session(Call):
         self.call_id = worker.clock.new_id()
         self._record_taken = False
         self.stream = True
+        self.operation = SESSION
         self._offer_key = b""
         self.query: dict[str, str] = {}
         self._subprotocols: tuple[str, ...] = ()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Reach:
     """The way of one session to its provider."""
 
-    __slots__ = ("_session", "_signed_at", "attempt", "failed", "plan")
+    __slots__ = ("_session", "attempt", "failed", "plan")
 
     def __init__(self, session: "Session") -> None:
         """Begin with nothing tried."""
@@ -33,8 +33,6 @@ class Reach:
         self.plan: CallPlan | None = None
         self.attempt: SocketAttempt | None = None
         """The last one."""
-        self._signed_at = 0.0
-        """When the last handshake was given its token: one that is younger was not refused by its answer."""
         self.failed: UsageRecord | None = None
         """Its record, when it failed and no other follows."""
 
@@ -64,7 +62,7 @@ class Reach:
             except UpstreamError as error:
                 attempt.ended_at = now = session.clock.monotonic()
                 tokens = target.tokens
-                renewed = tokens is not None and attempt.status == 401 and tokens.refused(self._signed_at)
+                renewed = tokens is not None and attempt.status == 401 and tokens.refused(attempt.sent_at)
                 following = plan.after(failure_of(attempt, error, now, token_renewed=renewed), now)
                 outcome: Outcome = "timeout" if error.status == 504 else "error"
                 record = session.record(End(outcome, error.code, error.status, final=following is None))
@@ -95,7 +93,7 @@ class Reach:
         tokens = target.tokens
         if tokens is not None and not tokens.ready(self._session.clock.monotonic()):
             await tokens.wait(target.route.timeouts.connect_seconds)
-        self._signed_at = self._session.clock.monotonic()
+        attempt.sent_at = self._session.clock.monotonic()
         key = upgrade.new_key()
         request = upgrade.provider_handshake(
             attempt,

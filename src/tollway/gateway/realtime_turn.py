@@ -44,6 +44,7 @@ class Turn(Call):
         self.parent_span_id = session.parent_span_id
         self.requested_model = session.requested_model
         self.stream = True
+        self.operation = RESPONSE
         self.event = event
         self.input_tokens = tokens
         self.response: str | None = None

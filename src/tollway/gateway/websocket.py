@@ -360,14 +360,25 @@ class ProviderSocket(SocketEnd):
 class SocketAttempt:
     """One attempt to open a session with a provider, as policies of the upstream phase and records see it."""
 
-    __slots__ = ("ended_at", "headers", "number", "set_headers", "started_at", "status", "target", "target_model")
+    __slots__ = (
+        "ended_at",
+        "headers",
+        "number",
+        "sent_at",
+        "set_headers",
+        "started_at",
+        "status",
+        "target",
+        "target_model",
+    )
 
     def __init__(self, target: Target, target_model: str, number: int, *, now: float) -> None:
         """Begin now."""
         self.target = target
         self.target_model = target_model
         self.number = number
-        self.started_at = now
+        self.started_at = self.sent_at = now
+        """When it began, and when what proves who we are was written: a token may have to be waited for."""
         self.ended_at = 0.0
         self.status = 0
         self.headers: Mapping[bytes, bytes] = {}
