@@ -324,3 +324,13 @@ async def test_an_end_of_the_base_url_that_may_be_written_is_not_written_twice(t
         async with serving(proxy(route(f"{up.url}/root{tail}", provider="ollama"))) as served:
             await served.ask()
             assert up.requests[0].path == "/root/v1/chat/completions"
+
+
+async def test_what_passes_goes_the_newer_way_behind_the_newer_base_url() -> None:
+    async with ScriptedUpstream() as up:
+        up.on(script.reply(json={"id": "file-1", "data": [{}]}))
+        async with serving(proxy(route(f"{up.url}/openai/v1", **AZURE))) as served:
+            await served.ask("/v1/images/generations", {"model": "pictures", "prompt": "p"})
+            await served.ask("/v1/vector_stores", {"name": "papers"})
+            targets = [one.request.target for one in up.requests]
+            assert targets == ["/openai/v1/images/generations", "/openai/v1/vector_stores"]

@@ -320,3 +320,12 @@ async def test_a_provider_that_ranks_nothing_is_refused_before_anything_is_sent(
         assert answer.status == 400
         assert msgspec.json.decode(answer.body)["error"]["code"] == "operation_not_supported"
         assert up.requests == []
+
+
+@pytest.mark.parametrize(("provider", "path"), [("cohere", "/v2/rerank"), ("jina", "/rerank"), ("voyage", "/rerank")])
+async def test_a_vendor_that_ranks_is_asked_in_its_own_way(provider: str, path: str) -> None:
+    async with ScriptedUpstream() as up, serving(proxy(route(up.url, provider=provider), format="any")) as served:
+        up.on(script.reply(json={"results": [], "data": []}))
+        answer = await served.ask("/v2/rerank", {**RANK, "top_n": 1})
+        assert (answer.status, up.requests[0].request.target) == (200, path)
+        assert served.record.provider_dialect == f"{provider}-rerank"

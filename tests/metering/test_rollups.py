@@ -23,7 +23,8 @@ def test_the_leaves_are_the_counts_of_usage_and_nothing_else():
     other = LEAVES[LEAVES.index("web_searches") :]
     assert usage.total_tokens == len(LEAVES) - len(other), "what is billed in other units is no token"
     assert set(other) == {"web_searches", "output_images", "input_audio_ms", "input_characters", "search_units"}
-    assert set(Usage.__struct_fields__) - set(LEAVES) == {"provider_total", "source", "anomaly"}
+    told = {"provider_total", "billed_input", "billed_output", "source", "anomaly"}
+    assert set(Usage.__struct_fields__) - set(LEAVES) == told
 
 
 def test_sums_are_those_of_the_records():

@@ -13,6 +13,7 @@ PROVIDER: Final = Provider(
     base_path_tail="/v2",
     conversation={"cohere-chat": "/v2/chat"},
     embeddings={"cohere-embeddings": "/v2/embed"},
+    rerank={"cohere-rerank": "/v2/rerank"},
     signer=Bearer(),
     environment_key="CO_API_KEY",
     sim_path="/cohere",

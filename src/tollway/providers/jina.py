@@ -1,4 +1,4 @@
-"""Jina AI, embeddings alone. https://jina.ai/embeddings."""
+"""Jina AI: embeddings and rankings. https://jina.ai/embeddings."""
 
 from typing import Final
 
@@ -12,6 +12,7 @@ PROVIDER: Final = Provider(
     base_url="https://api.jina.ai/v1",
     conversation={},
     embeddings={"jina-embeddings": "/embeddings"},
+    rerank={"jina-rerank": "/rerank"},
     signer=Bearer(),
     environment_key="JINA_API_KEY",
     known_models=frozenset(

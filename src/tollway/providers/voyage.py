@@ -1,4 +1,4 @@
-"""Voyage AI, embeddings alone. https://docs.voyageai.com/reference/embeddings-api."""
+"""Voyage AI: embeddings and rankings. https://docs.voyageai.com/reference/embeddings-api."""
 
 from typing import Final
 
@@ -12,6 +12,7 @@ PROVIDER: Final = Provider(
     base_url="https://api.voyageai.com/v1",
     conversation={},
     embeddings={"voyage-embeddings": "/embeddings"},
+    rerank={"voyage-rerank": "/rerank"},
     signer=Bearer(),
     environment_key="VOYAGE_API_KEY",
     known_models=frozenset(
