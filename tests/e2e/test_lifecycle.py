@@ -263,8 +263,10 @@ def test_listeners_come_and_go(upstream: ScriptedUpstream, tmp_path: Path) -> No
         until(lambda: _status(port) == 200, "answers on the added listener")
         gateway.write(base)
         until(lambda: _status(port) == 0, "the end of the removed listener")
-        with socket.socket() as mine:  # the address is free for others again
+        with socket.socket() as mine:  # the address is free for others again, whatever connections linger there
+            mine.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             mine.bind(("127.0.0.1", port))
+            mine.listen()
         gateway.write({**base, "listeners": [first, second]})
         until(lambda: _status(port) == 200, "answers on the listener that came back")
     assert load.broken == []

@@ -14,6 +14,8 @@ from tests.support.running import Gateway, key_file, routes_to
 from tests.support.validators import complaints
 
 from tollway.core.usage import Usage
+from tollway.dialects.registry import conversation_dialect
+from tollway.gateway.kept import ids_in
 from tollway.interfaces.usage_record import UsageRecord
 from tollway.snapshot.plugins import provider, provider_names
 from tollway.testing import script
@@ -148,7 +150,9 @@ def _own_request(recording: Recording) -> tuple[str, dict[str, Any]]:
     """Ask in the provider's own dialect, with the recorded request where there is one."""
     dialect = _dialect(recording)
     path, body = _request(dialect, f"{_route(recording)}/recorded", stream=recording.is_stream)
-    if isinstance(recording.request_body, dict):
+    kept: frozenset[str] = getattr(conversation_dialect(dialect), "kept_members", frozenset())
+    # What names a file or an answer that some key's owner has made is refused: here nobody has made it.
+    if isinstance(recording.request_body, dict) and not tuple(ids_in(recording.request_body, kept)):
         chosen = {name: body[name] for name in ("model", "stream", "stream_options") if name in body}
         body = {name: v for name, v in recording.request_body.items() if name != "stream"} | chosen
     return path, body

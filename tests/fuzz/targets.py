@@ -143,9 +143,9 @@ def _expression(data: bytes) -> None:
 
 def _framings(data: bytes) -> None:
     for framing in FRAMINGS.values():
-        assert 0 <= framing.whole(data) <= len(data)
         decoder = framing.decoder()
         try:
+            assert 0 <= framing.boundary().whole(data) <= len(data)
             for at in range(0, len(data), 7):
                 decoder.feed(data[at : at + 7])
         except ValueError:
