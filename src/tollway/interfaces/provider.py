@@ -66,6 +66,7 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
     embeddings: Mapping[str, str] = {}
     """As the provider's; empty when these models have none."""
     realtime: Mapping[str, str] | None = None
+    operations: Mapping[str, str] | None = None
     body: Mapping[str, str] = {}
     omits: frozenset[str] = frozenset()
     envelope: StreamEnvelope | None = None

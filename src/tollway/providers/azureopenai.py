@@ -30,10 +30,22 @@ PROVIDER: Final = Provider(
             conversation={"openai-chat": "/chat/completions", "openai-responses": "/responses"},
             embeddings={"openai-embeddings": "/embeddings"},
             realtime={"openai-realtime": "/realtime?model={model}"},
+            operations={
+                "openai-audio-speech": "/audio/speech",
+                "openai-audio-transcriptions": "/audio/transcriptions",
+                "openai-audio-translations": "/audio/translations",
+                "openai-batches": "/batches",
+                "openai-completions": "/completions",
+                "openai-files": "/files",
+                "openai-fine-tuning": "/fine_tuning/jobs",
+                "openai-images-edits": "/images/edits",
+                "openai-images-generations": "/images/generations",
+                "openai-stored-responses": "/responses",
+                "openai-vector-stores": "/vector_stores",
+            },
             query={},
         ),
     ),
-    # An identity's token is sent as Bearer.
     # The v1 path speaks the protocol as it is now; the dated paths have the older preview of it.
     realtime={"openai-realtime": "/openai/v1/realtime?model={model}"},
     keeps=True,
@@ -50,6 +62,7 @@ PROVIDER: Final = Provider(
         "openai-stored-responses": "/openai/responses",
         "openai-vector-stores": "/openai/vector_stores",
     },
+    # An identity's token is sent as Bearer.
     signer=HeaderKey("api-key"),
     token_scopes={"entra": "https://cognitiveservices.azure.com/.default"},
     # The newest dated version; chat, embeddings and responses all have it. A route may set another.
