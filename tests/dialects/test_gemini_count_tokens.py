@@ -4,7 +4,7 @@ from tollway.core.errors import BadRequest
 from tollway.core.usage import NO_USAGE
 from tollway.dialects.gemini_count_tokens import DIALECT
 
-(COUNT,) = DIALECT.endpoints
+COUNT = DIALECT.endpoints[0]
 
 
 def test_counting_uses_nothing() -> None:

@@ -334,3 +334,27 @@ async def test_what_passes_goes_the_newer_way_behind_the_newer_base_url() -> Non
             await served.ask("/v1/vector_stores", {"name": "papers"})
             targets = [one.request.target for one in up.requests]
             assert targets == ["/openai/v1/images/generations", "/openai/v1/vector_stores"]
+
+
+async def test_tokens_are_counted_by_the_models_that_can_as_an_sdk_in_cloud_mode_asks() -> None:
+    async with ScriptedUpstream() as up, serving(vertex(up, format="gemini")) as served:
+        up.on(script.reply(json={"totalTokens": 7}))
+        body = {"contents": GENERATED["candidates"][0]["content"]}
+        below = "/publishers/google/models/gemini-9:countTokens"
+        for path in (f"/v1beta1/projects/mine/locations/us{below}", f"/v1beta1{below}"):
+            answer = await served.ask(path, body)
+            assert (answer.status, msgspec.json.decode(answer.body)) == (200, {"totalTokens": 7})
+        assert {one.path for one in up.requests} == {BELOW + below}
+        other = await served.ask("/v1beta/models/claude-9:countTokens", body)
+        assert (other.status, len(up.requests)) == (400, 2)
+
+
+async def test_operations_behind_the_newer_base_url_are_asked_in_the_newer_way() -> None:
+    async with ScriptedUpstream() as up:
+        up.on(script.reply(json={"id": "c", "object": "text_completion", "choices": []}))
+        there = route(f"{up.url}/openai/v1", **AZURE)
+        async with serving(proxy(there, strategy="weighted")) as served:
+            assert (await served.ask("/v1/completions", {"model": "d", "prompt": "hi"})).status == 200
+            (recorded,) = up.requests
+            assert (recorded.path, recorded.query) == ("/openai/v1/completions", "")
+            assert recorded.json()["model"] == "d"  # type: ignore[index]

@@ -23,6 +23,8 @@ def test_behind_the_newer_base_url_the_model_is_in_the_body_and_no_version_is_na
     assert newer.conversation == {"openai-chat": "/chat/completions", "openai-responses": "/responses"}
     assert newer.embeddings == {"openai-embeddings": "/embeddings"}
     assert newer.query == {}
+    assert newer.operations.keys() == PROVIDER.operations.keys()
+    assert not any("{model}" in path or path.startswith("/openai") for path in newer.operations.values())
     assert (newer.unsupported, newer.signer) == (PROVIDER.unsupported, PROVIDER.signer)
     assert PROVIDER.serving("gpt", "") is PROVIDER
 

@@ -54,3 +54,9 @@ def test_keys_of_express_mode_go_into_a_header_never_the_query() -> None:
 def test_project_and_location_are_the_operators() -> None:
     assert PROVIDER.base_url is None
     assert PROVIDER.token_scopes == {"google": "https://www.googleapis.com/auth/cloud-platform"}
+
+
+def test_tokens_are_counted_by_googles_own_models_alone() -> None:
+    assert PROVIDER.serving("gemini-9").operations == {"gemini-count-tokens": f"{GOOGLE}:countTokens"}
+    assert PROVIDER.serving("claude-9").operations == {}
+    assert PROVIDER.serving("meta/llama-9").operations == {}

@@ -15,22 +15,30 @@ from tollway.interfaces.passed import PassedDialect, PassedEndpoint
 
 NAME: Final = "gemini-count-tokens"
 
+_PLACES: Final = (
+    ("/models/{model}", ("/v1beta", "/v1", "")),
+    # As SDKs in cloud mode ask, with a project and a location that the gateway's route says.
+    ("/publishers/google/models/{model}", ("/v1beta1", "/v1", "")),
+    ("/projects/{scope}/publishers/google/models/{model}", ("/v1beta1", "/v1", "")),
+)
+
 
 class GeminiCountTokens(GeminiPassed):
     """The dialect."""
 
     name: str = NAME
-    endpoints: tuple[PassedEndpoint, ...] = (
+    endpoints: tuple[PassedEndpoint, ...] = tuple(
         PassedEndpoint(
             operation="token-count",
             dialect=NAME,
-            path="/models/{model}:countTokens",
-            versions=("/v1beta", "/v1", ""),
+            path=f"{place}:countTokens",
+            versions=versions,
             path_names_model=True,
             streams="never",
             provides=NAME,
             estimates=True,
-        ),
+        )
+        for place, versions in _PLACES
     )
 
     def passed_facts(

@@ -286,6 +286,9 @@ class PassedEndpoint(Endpoint):
         """
         provider = attempt.target.provider
         emulation = self.dialect.emulation
+        if self.shape.provides not in provider.operations and emulation is None:
+            msg = f"the model '{attempt.target_model}' of '{provider.name}' has no such operation; choose another"
+            raise BadRequest(msg, param="model", code="operation_not_supported")
         if emulation is None or self.shape.provides in provider.operations:
             return PassedTranslation(cast("PassedExchange", exchange), attempt, self)
         outbound = exchange.proxy.dialects.conversation[next(iter(provider.conversation))]

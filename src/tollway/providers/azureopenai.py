@@ -46,7 +46,6 @@ PROVIDER: Final = Provider(
             query={},
         ),
     ),
-    # An identity's token is sent as Bearer.
     # The v1 path speaks the protocol as it is now; the dated paths have the older preview of it.
     realtime={"openai-realtime": "/openai/v1/realtime?model={model}"},
     keeps=True,
@@ -63,6 +62,7 @@ PROVIDER: Final = Provider(
         "openai-stored-responses": "/openai/responses",
         "openai-vector-stores": "/openai/vector_stores",
     },
+    # An identity's token is sent as Bearer.
     signer=HeaderKey("api-key"),
     token_scopes={"entra": "https://cognitiveservices.azure.com/.default"},
     # The newest dated version; chat, embeddings and responses all have it. A route may set another.

@@ -18,12 +18,14 @@ PROVIDER: Final = Provider(
     base_url=None,
     conversation={"gemini": "/publishers/google/models/{model}:{action}"},
     embeddings={"vertex-embeddings": "/publishers/google/models/{model}:predict"},
+    operations={"gemini-count-tokens": "/publishers/google/models/{model}:countTokens"},
     surfaces=(
         # "The anthropic_version is passed in the request body", "model is not passed in the request body".
         # https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude
         Surface(
             models=r"claude-.*",
             conversation={"anthropic-messages": "/publishers/anthropic/models/{model}:{rawPredict|streamRawPredict}"},
+            operations={},
             body={"anthropic_version": "vertex-2023-10-16"},
             omits=frozenset({"model"}),
             own_errors=True,  # the platform's own (a model that is not there, a quota) come in Google's shape
@@ -44,6 +46,7 @@ PROVIDER: Final = Provider(
         Surface(
             models=r"[^/]+/.*",
             conversation={"openai-chat": "/endpoints/openapi/chat/completions"},
+            operations={},
             # As any server of this kind: what is OpenAI's own addition is refused or ignored there.
             unsupported=frozenset(
                 {
