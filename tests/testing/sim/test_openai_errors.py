@@ -57,3 +57,21 @@ def test_an_error_in_mid_stream_is_raised_after_what_came_before_it(sim):
         assert next(stream).choices[0].delta.role == "assistant"
         with pytest.raises(openai.APIError):
             list(stream)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/openai/v1/chat/completions", {"authorization": "Bearer k"}),
+        ("/openai/v1/responses", {"authorization": "Bearer k"}),
+        ("/anthropic/v1/messages", {"x-api-key": "k", "anthropic-version": "2023-06-01"}),
+        ("/gemini/v1beta/models/gemini-2.5-flash:generateContent", {"x-goog-api-key": "k"}),
+    ],
+    ids=["chat", "responses", "messages", "gemini"],
+)
+def test_bytes_that_are_no_text_are_a_bad_request(http, sim, path, headers):
+    answer = http.post(
+        f"{sim.url}{path}", content=b'{"model":"\xb9"}', headers={**headers, "content-type": "application/json"}
+    )
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"]

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from tollway.core.json_value import NOT_JSON
 from tollway.testing.http_messages import Headers, Response
 from tollway.testing.sim import models
 from tollway.testing.sim.answers import answer, input_tokens
@@ -131,7 +132,7 @@ def _read(exchange: Exchange) -> MessagesRequest:
         return DECODER.decode(exchange.request.body)
     except msgspec.ValidationError as error:
         raise RequestError(str(error)) from error
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         what = f"The request body is not valid JSON: {error}"
         raise RequestError(what) from error
 

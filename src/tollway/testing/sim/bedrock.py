@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from tollway.core.json_value import NOT_JSON
 from tollway.testing.http_messages import Headers, Response
 from tollway.testing.sim import anthropic_body, anthropic_request
 from tollway.testing.sim.answers import Reply, answer
@@ -85,7 +86,7 @@ def _check_key(exchange: Exchange) -> None:
 def _converse(exchange: Exchange, action: str) -> Answer:
     try:
         asked = _CONVERSE.decode(exchange.request.body)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         what = f"Malformed input request: {error}, please reformat your input and try again."
         raise RequestError(what) from error
     check(asked)
@@ -101,7 +102,7 @@ def _converse(exchange: Exchange, action: str) -> Answer:
 def _messages(exchange: Exchange, model: str, cache: PromptCache, *, streamed: bool) -> Answer:
     try:
         asked = _MESSAGES.decode(exchange.request.body)
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise RequestError(f"Malformed input request: {error}, please reformat your input and try again.") from error
     members = msgspec.json.decode(exchange.request.body, type=dict[str, msgspec.Raw])
     for name in ("model", "stream"):

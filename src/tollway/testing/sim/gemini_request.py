@@ -9,6 +9,7 @@ from typing import Final, TypeVar, cast
 
 import msgspec
 
+from tollway.core.json_value import NOT_JSON
 from tollway.testing.sim.gemini_body import GenerateRequest, RequestError
 from tollway.testing.sim.json_samples import Json
 
@@ -80,7 +81,7 @@ def read(data: bytes, kind: type[RequestT]) -> RequestT:
     """
     try:
         value = _camel(cast("Json", msgspec.json.decode(data)))
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise RequestError(f"Invalid JSON payload received. {error}") from error
     if kind is GenerateRequest:
         _refuse_unknown(value, "", REQUEST_MEMBERS)

@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from tollway.core.json_value import NOT_JSON
 from tollway.testing.http_messages import Headers, Response
 from tollway.testing.sim.exchange import JSON_TYPE, Exchange, sse_data
 
@@ -113,7 +114,7 @@ def read(decoder: msgspec.json.Decoder[RequestT], data: bytes) -> RequestT:
     except msgspec.ValidationError as error:
         message = f"Invalid request body: {error}."
         raise RequestError(message, code="invalid_type", param=_member(str(error))) from error
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         message = f"We could not parse the JSON body of your request: {error}."
         raise RequestError(message) from error
 
