@@ -1,7 +1,6 @@
 """Tokens in place of keys: fetched once, renewed in time, never sent when they have ended, never shown."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -629,14 +628,12 @@ async def test_calls_under_load_never_carry_a_token_that_has_ended(
     monkeypatch.setattr(Attempt, "send", watched)
     async with ScriptedUpstream() as up, serving(proxy(signed_in(up, endpoint))) as served:
         up.on(OK)
-        until_then = time.monotonic() + 2.0
 
         async def caller() -> None:
-            while time.monotonic() < until_then:
+            while len(set(bearers(up))) < 4:
                 assert (await served.ask()).status == 200
 
         await asyncio.gather(*(caller() for _ in range(4)))
-        assert len(set(bearers(up))) > 2
         assert min(left) > 0
 
 
