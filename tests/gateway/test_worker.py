@@ -103,7 +103,7 @@ async def test_an_upstream_that_fails_counts_as_unhealthy() -> None:
 
 async def test_a_call_keeps_the_snapshot_it_began_with() -> None:
     async with ScriptedUpstream() as old, ScriptedUpstream() as new:
-        old.on(script.sse([TEXTS[0], Pause(0.1), *EVENTS[1:]]))
+        old.on(script.sse([TEXTS[0], Pause(1.0), *EVENTS[1:]]))
         new.on(OK)
         before, after = (
             policy(response=lambda exchange, _, name=name: exchange.set_response_header("x-snapshot", name))

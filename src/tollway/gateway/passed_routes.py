@@ -17,7 +17,8 @@ _HARMLESS: Final[frozenset[Trigger]] = frozenset({"status_429"})
 class PassedRoutes:
     """The routes of one proxy whose providers have one operation."""
 
-    __slots__ = ("_alone", "_indexes", "_named", "_whole")
+    # Plans are made when they are first asked for: a proxy has dozens of operations, and few are called.
+    __slots__ = ("_alone", "_indexes", "_named", "_retries", "_whole")
 
     def __init__(self, planner: Planner, provides: str, *, repeatable: bool) -> None:
         """Look through the routes of `planner`."""
@@ -27,16 +28,14 @@ class PassedRoutes:
         retries = planner.retries
         if not repeatable:
             retries = msgspec.structs.replace(retries, on=retries.on & _HARMLESS)
-        self._named = planner.among(self._indexes, retries=retries) if self._indexes else None
-        self._alone = {
-            targets[index].route.name: planner.among([index], retries=retries, strategy="priority", fallback=None)
-            for index in self._indexes
-        }
+        self._retries = retries
+        self._named: Planner | None = None
+        self._alone: dict[str, Planner] = {}
 
     @property
     def names(self) -> Sequence[str]:
         """The routes, in the order written."""
-        return tuple(self._alone)
+        return tuple(self._whole.targets[index].route.name for index in self._indexes)
 
     def serve(self, model: str) -> bool:
         """Whether a call for `model` can be passed; one that names none, to any route."""
@@ -51,9 +50,13 @@ class PassedRoutes:
         Raises:
             NotFound: no route has it.
         """
-        if self._named is None:
+        if not self._indexes:
             raise _nowhere()
-        return self._named if self.serve(model) else None
+        if not self.serve(model):
+            return None
+        if self._named is None:
+            self._named = self._whole.among(self._indexes, retries=self._retries)
+        return self._named
 
     def alone(self, name: str | None) -> Planner:
         """Give what plans calls to one route: the one called `name`, else the first.
@@ -62,18 +65,22 @@ class PassedRoutes:
             NotFound: no route has the operation.
             BadRequest: the one called `name` has not, or is not there.
         """
-        if not self._alone:
+        names = self.names
+        if not names:
             raise _nowhere()
-        if name is None:
-            return next(iter(self._alone.values()))
-        found = self._alone.get(name)
-        if found is None:
+        chosen = names[0] if name is None else name
+        if chosen not in names:
             raise BadRequest(
-                f"the route '{name}' is not there or its provider has nothing of this kind; "
-                f"send one of these, or leave the header out: {', '.join(self._alone)}",
+                f"the route '{chosen}' is not there or its provider has nothing of this kind; "
+                f"send one of these, or leave the header out: {', '.join(names)}",
                 param=ROUTE_HEADER.decode(),
                 code="operation_not_supported",
             )
+        found = self._alone.get(chosen)
+        if found is None:
+            index = self._indexes[names.index(chosen)]
+            found = self._whole.among([index], retries=self._retries, strategy="priority", fallback=None)
+            self._alone[chosen] = found
         return found
 
 

@@ -26,7 +26,7 @@ from tollway.core.conversation import (
 )
 from tollway.core.errors import BadRequest
 from tollway.core.json_value import Json, JsonObject
-from tollway.dialects.caller_fields import Fields, as_object, wrong_type
+from tollway.dialects.caller_fields import Fields, as_object, as_text, wrong_type
 from tollway.dialects.carried_proof import CarriedProof, pack, unpack
 from tollway.dialects.data_url import plain_text, split_data_url
 from tollway.dialects.field_names import part_type
@@ -291,7 +291,7 @@ def _unheard(kind: str) -> BadRequest:
 
 def own_citations(annotations: Sequence[Json]) -> list[Json]:
     """Keep the citations that are of this API's shapes."""
-    return [one for one in annotations if as_object(one).get("type") in _CITATIONS]
+    return [one for one in annotations if as_text(as_object(one).get("type")) in _CITATIONS]
 
 
 def tool_use_id(call_id: str) -> str:

@@ -21,6 +21,7 @@ from tollway.core.conversation import Conversation, Losses, Message, OutputForma
 from tollway.core.json_value import JsonObject
 from tollway.dialects.anthropic_messages.content import NAME, BlockWriter, text_or_blocks
 from tollway.dialects.anthropic_messages.thinking import ThinkingPlan, model_version, own_thinking, plan_thinking
+from tollway.dialects.caller_fields import as_text
 from tollway.dialects.carrying import carried_specific, carried_tools, drop_set_fields, refuse_field
 from tollway.dialects.closed_schema import closed_schema
 from tollway.dialects.custom_tools import without_custom_tools
@@ -211,7 +212,7 @@ def _tool_choice(request: Conversation, tools: list[JsonObject], losses: Losses)
             found["disable_parallel_tool_use"] = disabled
     if found is not None and not tools and request.dialect != NAME:
         # Refused by the API: a tool choice without tools.
-        if found["type"] not in {"auto", "none"}:
+        if as_text(found["type"]) not in {"auto", "none"}:
             losses.drop(field_name(request.dialect, "tool_choice"))
         return None
     return found
@@ -228,7 +229,7 @@ def _thinking(
     if own:
         return own_thinking(request.reasoning)
     plan = plan_thinking(request.reasoning, request.model, request.max_output_tokens)
-    forced = choice is not None and choice["type"] in {"any", "tool"}
+    forced = choice is not None and as_text(choice["type"]) in {"any", "tool"}
     if plan.lost or (plan.thinking is not None and (forced or _unsigned_loop(turns, plan))):
         losses.drop(field_name(request.dialect, "reasoning"))
         return ThinkingPlan(effort=plan.effort)
@@ -246,7 +247,7 @@ def _unsigned_loop(turns: list[Turn], plan: ThinkingPlan) -> bool:
     if not any(block.get("type") == "tool_result" for block in turns[-1].blocks):
         return False
     first = turns[-2].blocks[0] if turns[-2].blocks else {}
-    return first.get("type") not in {"thinking", "redacted_thinking"}
+    return as_text(first.get("type")) not in {"thinking", "redacted_thinking"}
 
 
 def _max_tokens(request: Conversation, provider: Provider, plan: ThinkingPlan) -> int:

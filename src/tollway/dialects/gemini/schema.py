@@ -49,7 +49,7 @@ def json_schema(schema: Json) -> JsonObject:
 def _order(found: JsonObject, ordering: list[Json]) -> None:
     """JSON Schema has no ordering; the order of the members says the same to the API."""
     properties = as_object(found.get("properties"))
-    first = [name for name in ordering if name in properties]
+    first = [name for name in ordering if isinstance(name, str) and name in properties]
     if first:
         rest = [name for name in properties if name not in first]
         found["properties"] = {name: properties[name] for name in [*first, *rest]}

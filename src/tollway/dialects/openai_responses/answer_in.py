@@ -80,7 +80,7 @@ def top_rest(value: JsonObject) -> JsonObject:
 
 def failure(value: JsonObject) -> UpstreamAnswered | None:
     """Give the error of a response that failed."""
-    if value.get("status") not in {"failed", "cancelled"}:
+    if as_text(value.get("status")) not in {"failed", "cancelled"}:
         return None
     error = as_object(value.get("error"))
     return UpstreamAnswered(

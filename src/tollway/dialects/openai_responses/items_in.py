@@ -160,7 +160,7 @@ def _kept(fields: Fields) -> JsonObject:
     """The members left over, without the status every finished item has and without nulls."""
     status = fields.take("status")
     rest = {name: value for name, value in fields.rest().items() if value is not None}
-    return rest if status in {None, "completed"} else {**rest, "status": status}
+    return rest if status is None or status == "completed" else {**rest, "status": status}
 
 
 def _result(fields: Fields, where: str, *, custom: bool) -> ToolResult:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from tollway.core.conversation import Reasoning
 from tollway.core.json_value import Json, JsonObject
-from tollway.dialects.caller_fields import as_list, as_object
+from tollway.dialects.caller_fields import as_list, as_object, as_text
 from tollway.dialects.citations import url_citation
 from tollway.dialects.openai_responses.proofs import encrypted_content
 
@@ -75,7 +75,7 @@ def annotation_objects(annotations: Iterable[Json], length: int) -> list[JsonObj
         value = as_object(annotation)
         nested = isinstance(value.get("url_citation"), dict)
         if (
-            value.get("type") in {"url_citation", "file_citation", "container_file_citation", "file_path"}
+            as_text(value.get("type")) in {"url_citation", "file_citation", "container_file_citation", "file_path"}
             and not nested
         ):
             written.append(value)

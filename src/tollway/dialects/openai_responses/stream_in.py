@@ -213,7 +213,10 @@ class ResponsesStreamParser:
         self._start({}, out)
         item = self._item(value)
         item.value = as_object(value.get("item"))
-        if item.value.get("type") in {"function_call", "custom_tool_call"} and ("tool_call", 0) not in item.parts:
+        if (
+            as_text(item.value.get("type")) in {"function_call", "custom_tool_call"}
+            and ("tool_call", 0) not in item.parts
+        ):
             self._begin_call(item, out)
 
     def _item_done(self, value: JsonObject, out: list[StreamEvent]) -> None:

@@ -55,11 +55,11 @@ def parse_tool_choice(value: Json) -> ToolChoice | None:
         wrong_type("tool_choice", "a string or an object", value)
     choice = as_object(value)
     name = as_text(choice.get("name"))
-    if choice.get("type") in {"function", "custom"} and name:
+    if as_text(choice.get("type")) in {"function", "custom"} and name:
         return ToolChoice("named", names=(name,))
     if choice.get("type") == "allowed_tools":
         listed = [as_object(one) for one in as_list(choice.get("tools"))]
-        if all(one.get("type") in {"function", "custom"} for one in listed):
+        if all(as_text(one.get("type")) in {"function", "custom"} for one in listed):
             names = tuple(as_text(one.get("name")) for one in listed)
             return ToolChoice("allowed", names=names, required=choice.get("mode") == "required")
     return ToolChoice("opaque", opaque=Opaque(NAME, choice))

@@ -16,7 +16,7 @@ import msgspec
 from tollway.core.conversation import Conversation, KeptTurn
 from tollway.core.errors import BadRequest, CallerError, NotFound
 from tollway.core.json_value import Json, JsonObject
-from tollway.dialects.caller_fields import Fields, as_list, as_object, decode_request, wrong_type
+from tollway.dialects.caller_fields import Fields, as_list, as_object, as_text, decode_request, wrong_type
 from tollway.dialects.openai_responses.tools import NAME
 from tollway.interfaces.kept_turns import KeptThing, KeptTurns, Page, TurnAsked
 
@@ -85,7 +85,7 @@ class ResponseTurns:
             item = as_object(msgspec.json.decode(one))
             identity = item.get("id")
             match = _ITEM.fullmatch(identity) if isinstance(identity, str) else None
-            if match is not None and item.get("type") in {"item_reference", None}:
+            if match is not None and (item.get("type") is None or item.get("type") == "item_reference"):
                 found[index] = (self.new_id("turn", match[1]), match[0])
         return found
 
@@ -145,7 +145,7 @@ class ResponseTurns:
             item = _written_out(as_object(msgspec.json.decode(one)))
             identity = item.get("id")
             if not isinstance(identity, str) or not identity:
-                identity = f"{_ITEM_PREFIXES.get(item['type'], 'item')}_tollway{secret}i{index}"
+                identity = f"{_ITEM_PREFIXES.get(as_text(item.get('type')), 'item')}_tollway{secret}i{index}"
                 item = {"id": identity, **{name: value for name, value in item.items() if name != "id"}}
             named.append((identity, _raw(item)))
         return named
