@@ -29,7 +29,7 @@ from tollway.dialects.anthropic_messages.answer import native_finish, neutral_fi
 from tollway.dialects.anthropic_messages.content import NAME
 from tollway.dialects.anthropic_messages.errors import stream_failure
 from tollway.dialects.anthropic_messages.usage import merge_usage, neutral_tier, read_usage, usage_rest
-from tollway.dialects.caller_fields import as_list, as_object, as_text, without
+from tollway.dialects.caller_fields import as_count, as_list, as_object, as_text, without
 from tollway.dialects.json_forms import json_text, object_of
 from tollway.wire.sse import SseDecoder, SseEvent
 
@@ -61,7 +61,7 @@ class MessagesParser:
         self._started = False
         self._done = False
         self._usage: JsonObject = {}
-        self._blocks: dict[Json, _Block] = {}
+        self._blocks: dict[int, _Block] = {}
         self._parts = 0
 
     def feed(self, data: bytes) -> Sequence[StreamEvent]:
@@ -85,7 +85,7 @@ class MessagesParser:
         return found
 
     def _event(self, event: JsonObject, found: list[StreamEvent]) -> None:
-        kind = event.get("type")
+        kind = as_text(event.get("type"))
         if kind == "error":
             self._done = True
             found.append(stream_failure(event))
@@ -99,11 +99,11 @@ class MessagesParser:
             case "content_block_start":
                 self._block_start(event, found)
             case "content_block_delta":
-                block = self._blocks.get(event.get("index"))
+                block = self._blocks.get(as_count(event.get("index")))
                 if block is not None:
                     _block_delta(block, as_object(event.get("delta")), found)
             case "content_block_stop":
-                self._block_stop(event.get("index"), found)
+                self._block_stop(as_count(event.get("index")), found)
             case "message_delta":
                 self._message_delta(event, found)
             case "message_stop":
@@ -133,7 +133,7 @@ class MessagesParser:
         return UsageReported(read_usage(usage), rest=usage_rest(usage))
 
     def _block_start(self, event: JsonObject, found: list[StreamEvent]) -> None:
-        index = event.get("index")
+        index = as_count(event.get("index"))
         self._block_stop(index, found)
         block = _Block(dict(as_object(event.get("content_block"))), self._parts)
         self._blocks[index] = block
@@ -147,7 +147,7 @@ class MessagesParser:
                 found.append(PartDelta(0, block.part, opening, annotations=annotations))
             block.signature = as_text(block.whole.get("signature")) or None
 
-    def _block_stop(self, index: Json, found: list[StreamEvent]) -> None:
+    def _block_stop(self, index: int, found: list[StreamEvent]) -> None:
         block = self._blocks.pop(index, None)
         if block is None:
             return

@@ -25,7 +25,7 @@ from tollway.core.conversation import Opaque
 from tollway.core.errors import UpstreamGarbled
 from tollway.core.json_value import NOT_JSON, Json, JsonObject
 from tollway.dialects import openai_errors
-from tollway.dialects.caller_fields import as_object, as_text, without
+from tollway.dialects.caller_fields import as_count, as_object, as_text, without
 from tollway.dialects.cohere_chat.answer import native_finish, neutral_finish, neutral_logprob
 from tollway.dialects.cohere_chat.content import NAME, PLAN
 from tollway.dialects.cohere_chat.errors import failure_in
@@ -46,9 +46,9 @@ class ChatParser:
         self._sse = SseDecoder()
         self._started = False
         self._done = False
-        self._open: dict[tuple[str, Json], int] = {}
+        self._open: dict[tuple[str, int], int] = {}
         """Open parts: whose index, and the index → the part's number."""
-        self._texts: dict[Json, int] = {}
+        self._texts: dict[int, int] = {}
         """Content index → number, of texts."""
         self._parts = 0
 
@@ -75,7 +75,7 @@ class ChatParser:
     def _event(self, event: JsonObject, found: list[StreamEvent]) -> None:
         delta = as_object(event.get("delta"))
         message = as_object(delta.get("message"))
-        index = event.get("index", 0)
+        index = as_count(event.get("index"))
         kind = event.get("type")
         if kind == "message-start":
             self._start(as_text(event.get("id")), found)
@@ -116,7 +116,7 @@ class ChatParser:
 
     # --- parts
 
-    def _content_start(self, index: Json, content: JsonObject, found: list[StreamEvent]) -> None:
+    def _content_start(self, index: int, content: JsonObject, found: list[StreamEvent]) -> None:
         self._stop_content(found)
         kind = as_text(content.get("type")) or "text"
         if kind == "thinking":
@@ -130,7 +130,7 @@ class ChatParser:
             found.append(PartStarted(0, number, "opaque", opaque=Opaque(NAME, content)))
             found.append(PartEnded(0, number))
 
-    def _content_delta(self, index: Json, content: JsonObject, logprobs: Json, found: list[StreamEvent]) -> None:
+    def _content_delta(self, index: int, content: JsonObject, logprobs: Json, found: list[StreamEvent]) -> None:
         words = as_text(content.get("text")) or as_text(content.get("thinking"))
         if ("content", index) not in self._open:
             if not words:
@@ -151,7 +151,7 @@ class ChatParser:
             found.append(PartStarted(0, number, "text", origin={PLAN: True}))
         self._piece(_PLAN_KEY, words, found)
 
-    def _call_start(self, index: Json, call: JsonObject, found: list[StreamEvent]) -> None:
+    def _call_start(self, index: int, call: JsonObject, found: list[StreamEvent]) -> None:
         self._stop_content(found)
         self._stop(("call", index), found)
         number = self._next(found)
@@ -163,13 +163,13 @@ class ChatParser:
         self._piece(("call", index), as_text(function.get("arguments")), found)
 
     def _citation(self, citation: JsonObject, found: list[StreamEvent]) -> None:
-        number = self._texts.get(citation.get("content_index", 0))
+        number = self._texts.get(as_count(citation.get("content_index")))
         if number is None or number not in self._open.values():
             number = next((one for one in self._texts.values() if one in self._open.values()), None)
         if number is not None and citation:
             found.append(PartDelta(0, number, "", annotations=(citation,)))
 
-    def _begin(self, key: tuple[str, Json], kind: str, found: list[StreamEvent]) -> int:
+    def _begin(self, key: tuple[str, int], kind: str, found: list[StreamEvent]) -> int:
         number = self._next(found)
         self._open[key] = number
         found.append(PartStarted(0, number, "reasoning" if kind == "reasoning" else "text"))
@@ -180,12 +180,12 @@ class ChatParser:
         self._parts += 1
         return self._parts - 1
 
-    def _piece(self, key: tuple[str, Json], words: str, found: list[StreamEvent]) -> None:
+    def _piece(self, key: tuple[str, int], words: str, found: list[StreamEvent]) -> None:
         number = self._open.get(key)
         if number is not None and words:
             found.append(PartDelta(0, number, words))
 
-    def _stop(self, key: tuple[str, Json], found: list[StreamEvent]) -> None:
+    def _stop(self, key: tuple[str, int], found: list[StreamEvent]) -> None:
         number = self._open.pop(key, None)
         if number is not None:
             found.append(PartEnded(0, number))

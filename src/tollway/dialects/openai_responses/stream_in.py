@@ -234,7 +234,7 @@ class ResponsesStreamParser:
             return
         item.done = True
         value = item.value if whole is None else whole
-        kind = value.get("type") or item.value.get("type")
+        kind = as_text(value.get("type")) or as_text(item.value.get("type"))
         parts = item_parts(value) if whole is not None else []
         if kind in {"function_call", "custom_tool_call"}:
             call = next((part for part in parts if isinstance(part, ToolCall)), None)
