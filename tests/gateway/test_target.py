@@ -321,9 +321,9 @@ async def test_the_newer_base_url_is_asked_in_the_newer_way() -> None:
 async def test_an_end_of_the_base_url_that_may_be_written_is_not_written_twice(tail: str) -> None:
     async with ScriptedUpstream() as up:
         up.on(OK)
-        async with serving(proxy(route(f"{up.url}/root{tail}", provider="ollama"))) as served:
+        async with serving(proxy(route(f"{up.url}/behind{tail}", provider="ollama"))) as served:
             await served.ask()
-            assert up.requests[0].path == "/root/v1/chat/completions"
+            assert up.requests[0].path == "/behind/v1/chat/completions"
 
 
 async def test_what_passes_goes_the_newer_way_behind_the_newer_base_url() -> None:
